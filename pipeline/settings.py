@@ -1,0 +1,101 @@
+"""Everything that may differ between two installations. The only reader of the environment."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import AnyHttpUrl, AwareDatetime, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def _shipped(folder: str) -> Path:
+    """Return ``folder`` of the checkout, or its copy inside an installed wheel."""
+    checkout = _REPOSITORY / folder
+    return checkout if checkout.is_dir() else Path(__file__).resolve().parent / f"_{folder}"
+
+
+class Settings(BaseSettings):
+    """Tidemark's settings, read from ``TIDEMARK_*`` variables and an optional ``.env``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TIDEMARK_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    home: Path = Field(Path("data"), description="root of landing, raw, builds and published")
+    sql_dir: Path = Field(default_factory=lambda: _shipped("sql"))
+    dags_dir: Path = Field(default_factory=lambda: _shipped("dags"))
+
+    coingecko_url: AnyHttpUrl = AnyHttpUrl("https://api.coingecko.com")
+    coingecko_demo_key: SecretStr | None = None
+    cboe_url: AnyHttpUrl = AnyHttpUrl("https://cdn.cboe.com")
+    alternative_me_url: AnyHttpUrl = AnyHttpUrl("https://api.alternative.me")
+
+    http_connect_timeout_seconds: float = 10.0
+    http_read_timeout_seconds: float = 60.0
+    http_attempts: int = Field(5, ge=1)
+    http_backoff_seconds: float = Field(1.0, ge=0)
+    http_retry_after_max_seconds: float = 180.0
+    http_max_bytes: int = 64 * 1024 * 1024
+
+    builds_kept: int = Field(7, ge=2)
+    lock_timeout_seconds: float = Field(0.0, ge=0)
+    threads: int | None = Field(None, ge=1, description="DuckDB threads; all cores by default")
+
+    smtp_host: str | None = None
+    smtp_port: int = 25
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_starttls: bool = False
+    alert_from: str = "tidemark@localhost"
+    alert_to: str = Field("", description="comma separated; empty sends no mail")
+
+    now_override: AwareDatetime | None = Field(
+        None, alias="TIDEMARK_NOW", description="pretend it is this time; sandbox and tests only"
+    )
+
+    @property
+    def landing_dir(self) -> Path:
+        """Bytes as received."""
+        return self.home / "landing"
+
+    @property
+    def raw_dir(self) -> Path:
+        """Typed append-only Parquet."""
+        return self.home / "raw"
+
+    @property
+    def quarantine_dir(self) -> Path:
+        """Rows that failed a rule, with the reason."""
+        return self.home / "quarantine"
+
+    @property
+    def builds_dir(self) -> Path:
+        """One folder a build."""
+        return self.home / "builds"
+
+    @property
+    def published_dir(self) -> Path:
+        """What readers open."""
+        return self.home / "published"
+
+    @property
+    def published_file(self) -> Path:
+        """The warehouse that readers open."""
+        return self.published_dir / "tidemark.duckdb"
+
+    @cached_property
+    def alert_recipients(self) -> tuple[str, ...]:
+        """Who gets alert mail."""
+        return tuple(part.strip() for part in self.alert_to.split(",") if part.strip())
+
+    def now(self) -> datetime:
+        """Return the present instant in UTC, or the pretended one."""
+        return (self.now_override or datetime.now(UTC)).astimezone(UTC)
+
+    def default_market_date(self) -> date:
+        """Return the last UTC day that is complete."""
+        return self.now().date() - timedelta(days=1)
