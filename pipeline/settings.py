@@ -36,6 +36,7 @@ class Settings(BaseSettings):
 
     http_connect_timeout_seconds: float = 10.0
     http_read_timeout_seconds: float = 60.0
+    http_total_timeout_seconds: float = 300.0
     http_attempts: int = Field(5, ge=1)
     http_backoff_seconds: float = Field(1.0, ge=0)
     http_retry_after_max_seconds: float = 180.0
@@ -71,6 +72,11 @@ class Settings(BaseSettings):
     def quarantine_dir(self) -> Path:
         """Rows that failed a rule, with the reason."""
         return self.home / "quarantine"
+
+    @property
+    def journal_dir(self) -> Path:
+        """What the runs did."""
+        return self.home / "journal"
 
     @property
     def builds_dir(self) -> Path:

@@ -1,0 +1,96 @@
+# Every task of the project. CI and the pre-commit hooks run these same targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+UV := $(shell command -v uv 2>/dev/null)
+
+JOBS ?= 2
+ARGS ?=
+PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile
+
+# The first Python that really starts and is new enough: a name on PATH may be a shim for a version that is not there.
+FITS := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' >/dev/null 2>&1
+FIND_PYTHON := for python in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
+	if $$python $(FITS); then echo $$python; break; fi; done
+
+.PHONY: help install demo test test-slow lint types check format lock hooks clean
+
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## Make .venv from the lock file (uv where present, pip otherwise)
+
+demo: $(STAMP) ## Run three nights on a simulated market, offline, through Airflow
+	$(BIN)/tidemark demo $(ARGS)
+
+test: $(STAMP) ## Run the tests but the slow ones (ARGS="-k size" for some)
+	$(PYTEST) -m "not slow" $(ARGS)
+
+test-slow: $(STAMP) ## Run the slow tests
+	$(PYTEST) -m slow $(ARGS)
+
+lint: $(STAMP) ## Check style: ruff, its formatter, sqlfluff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/sqlfluff lint sql
+
+types: $(STAMP) ## Check types: mypy
+	$(BIN)/mypy
+
+check: lint types test ## Do all that a change must pass
+
+format: $(STAMP) ## Rewrite Python and SQL in house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/sqlfluff fix sql
+
+lock: ## Renew the lock files from pyproject.toml (UPGRADE=1 also raises pins; needs uv)
+	@[ -n "$(UV)" ] || { echo "make lock needs uv, which one 'pip install uv' brings" >&2; exit 1; }
+	@$(call compile,requirements.lock,)
+	@$(call compile,requirements-dev.lock,--extra dev --constraints requirements.lock)
+
+hooks: $(STAMP) ## Have git run the checks before each commit
+	$(BIN)/pre-commit install
+
+clean: ## Remove what building and testing left (.venv and data stay)
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+# One resolution for every supported Python and platform, each file with its hash and no address of where it was found.
+# hatchling and editables build the project itself, so that installing it asks no registry.
+compile = printf 'editables\nhatchling\n' | $(UV) pip compile pyproject.toml - --output-file $(1) $(2) \
+	$(if $(UPGRADE),--upgrade) --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--custom-compile-command "make lock" --quiet
+
+$(STAMP): requirements-dev.lock pyproject.toml
+	@if [ -e $(VENV) ] && ! $(BIN)/python $(FITS); then rm -rf $(VENV); fi
+	@set -e; if [ ! -e $(VENV) ]; then \
+		python=$$($(FIND_PYTHON)); \
+		if [ -n "$(UV)" ]; then \
+			$(UV) venv --quiet --python "$${python:-3.13}" $(VENV); \
+		elif [ -z "$$python" ]; then \
+			echo "Tidemark needs Python 3.11, 3.12 or 3.13, and none of them runs here. Install one" >&2; \
+			echo "(Debian 12 or newer: apt-get install python3 python3-venv) or name it: make PYTHON=/path/to/python3.12" >&2; \
+			exit 1; \
+		elif ! $$python -c 'import ensurepip, venv' 2>/dev/null; then \
+			echo "$$python cannot make a virtual environment. On Debian and Ubuntu: apt-get install python3-venv" >&2; \
+			exit 1; \
+		else \
+			$$python -m venv $(VENV); \
+		fi; \
+	fi
+	@echo "Installing the locked packages into $(VENV)"
+	@set -e; if [ -n "$(UV)" ]; then \
+		$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.lock; \
+		$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .; \
+	else \
+		$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
+	fi
+	@touch $@

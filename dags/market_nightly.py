@@ -1,0 +1,139 @@
+"""The nightly refresh: when, in what order, how often it is tried. What each task does is in
+``pipeline.steps``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import Asset, Param, dag, get_current_context, task, task_group
+from airflow.sdk.exceptions import AirflowFailException
+
+from pipeline.sources.registry import NIGHTLY_DATASETS
+
+PUBLISHED = Asset(name="tidemark_published", uri="tidemark://published/tidemark.duckdb")
+VENDOR_POOL = "tidemark_vendors"
+LOCK_WAIT_SECONDS = 900.0
+
+
+def _run(name: str, *arguments: Any, **options: Any) -> Any:
+    """Run one step; an error that another try cannot mend ends the task at once."""
+    from pipeline import errors, steps
+    from pipeline.settings import Settings
+
+    final = (
+        errors.AuditError,
+        errors.ConfigurationError,
+        errors.PayloadError,
+        errors.QualityError,
+        errors.UnobtainableError,
+    )
+    try:
+        return getattr(steps, name)(Settings(), *arguments, **options)
+    except final as exc:
+        raise AirflowFailException(str(exc)) from exc
+
+
+def _run_id() -> str:
+    return str(get_current_context()["run_id"])
+
+
+@task(retries=0, execution_timeout=timedelta(minutes=1))
+def choose_market_date() -> str:
+    """Return the day to refresh: the parameter, or the last UTC day complete by then.
+
+    A scheduled run counts from the instant it was due; runs by hand, by asset or from the
+    command line have no such instant and count from now.
+    """
+    from pipeline.settings import Settings
+
+    context = get_current_context()
+    asked = context["params"]["market_date"]
+    if asked:
+        return str(asked)
+    due = context["dag_run"].logical_date
+    if context["dag_run"].run_type == "scheduled" and due is not None:
+        return str((due.astimezone(UTC) - timedelta(days=1)).date())
+    return str(Settings().default_market_date())
+
+
+@task(pool=VENDOR_POOL, execution_timeout=timedelta(minutes=30))
+def extract(dataset: str, market_date: str) -> dict[str, Any]:
+    """Land what a vendor says about one dataset."""
+    day = datetime.fromisoformat(market_date).date()
+    return dict(_run("extract", dataset, day, _run_id(), wait_seconds=LOCK_WAIT_SECONDS))
+
+
+@task(execution_timeout=timedelta(minutes=30))
+def validate_and_load(extracted: dict[str, Any]) -> dict[str, Any]:
+    """Hold the landed rows against the gate and store those that pass."""
+    return dict(_run("validate_and_load", extracted, _run_id(), wait_seconds=LOCK_WAIT_SECONDS))
+
+
+@task_group
+def ingest(dataset: str, market_date: str) -> Any:
+    """Bring one dataset in; a dataset that fails does not hold up the others."""
+    return validate_and_load(extract(dataset, market_date))
+
+
+@task(trigger_rule="all_done", execution_timeout=timedelta(hours=1))
+def build(market_date: str, loaded: Any) -> dict[str, Any]:
+    """Build the warehouse, unless a dataset is missing that a night cannot do without."""
+    day = datetime.fromisoformat(market_date).date()
+    results = [result for result in loaded if result]
+    return dict(_run("build", day, _run_id(), results, wait_seconds=LOCK_WAIT_SECONDS))
+
+
+@task(retries=1, execution_timeout=timedelta(minutes=30))
+def audit(built: dict[str, Any]) -> dict[str, Any]:
+    """Hold the build against every audit."""
+    return dict(_run("audit", built, wait_seconds=LOCK_WAIT_SECONDS))
+
+
+@task(outlets=[PUBLISHED], execution_timeout=timedelta(minutes=30))
+def publish(built: dict[str, Any]) -> str:
+    """Put the build in front of readers and return its id."""
+    return str(_run("publish", built, wait_seconds=LOCK_WAIT_SECONDS)["build_id"])
+
+
+@task(trigger_rule="all_done", execution_timeout=timedelta(minutes=5))
+def notify(market_date: str) -> None:
+    """Mail what went wrong, and turn the run red when nothing of the night was published."""
+    day = datetime.fromisoformat(market_date).date()
+    if _run("notify", day, _run_id()):
+        raise AirflowFailException("the night failed; the mail has been sent")
+
+
+@dag(
+    schedule="0 1 * * *",
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=4),
+    default_args={
+        "owner": "tidemark",
+        "retries": 4,
+        "retry_delay": timedelta(minutes=2),
+        "retry_exponential_backoff": True,
+        "max_retry_delay": timedelta(minutes=30),
+    },
+    params={
+        "market_date": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            description="UTC day to refresh; empty for the last complete one",
+        )
+    },
+    tags=["tidemark"],
+    doc_md=__doc__,
+)
+def market_nightly() -> None:
+    """Wire the night."""
+    market_date = choose_market_date()
+    loaded = ingest.partial(market_date=market_date).expand(dataset=list(NIGHTLY_DATASETS))
+    published = publish(audit(build(market_date, loaded)))
+    published >> notify(market_date)
+
+
+market_nightly()

@@ -1,0 +1,365 @@
+"""``tidemark``: the same steps as the nightly DAG, by hand."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from pipeline import __version__
+from pipeline.errors import ConfigurationError, QualityError, TidemarkError
+from pipeline.settings import Settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Point-in-time crypto size indices and sentiment signals, on your own machine.",
+    pretty_exceptions_enable=False,
+)
+sandbox_app = typer.Typer(no_args_is_help=True, help="A simulated market behind the vendors' APIs.")
+app.add_typer(sandbox_app, name="sandbox")
+
+out = Console()
+err = Console(stderr=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+MarketDate = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], help="UTC day; the last complete one by default."),
+]
+
+
+def main() -> None:
+    """Run the command line; a mistake or a bad night ends in a sentence, not a traceback."""
+    try:
+        app(standalone_mode=True)
+    except TidemarkError as exc:
+        err.print(f"[bold red]{type(exc).__name__}[/]: {escape(str(exc))}")
+        sys.exit(2 if isinstance(exc, ConfigurationError) else 1)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"tidemark {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    del version
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.ERROR,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+
+
+def _run_id(settings: Settings, command: str) -> str:
+    return f"{command}-{settings.now().strftime('%Y%m%dT%H%M%SZ')}"
+
+
+def _day(given: datetime | None, settings: Settings) -> date:
+    return given.date() if given is not None else settings.default_market_date()
+
+
+@contextmanager
+def _working(text: str) -> Iterator[Callable[[str], None]]:
+    """Show what is being done while the block runs; yields a function that changes the text."""
+    with err.status(escape(text)) as status:
+        yield lambda step: status.update(escape(step))
+
+
+def _print_rows(title: str, columns: list[str], rows: list[list[Any]], as_json: bool) -> None:
+    if as_json:
+        records = [dict(zip(columns, row, strict=True)) for row in rows]
+        out.print_json(json.dumps(records, default=str))
+        return
+    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for index, column in enumerate(columns):
+        is_number = any(isinstance(row[index], int | float) for row in rows)
+        table.add_column(column, justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    out.print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.4f}" if abs(value) < 1000 else f"{value:,.2f}"
+    return escape(str(value))
+
+
+@app.command()
+def refresh(market_date: MarketDate = None) -> None:
+    """Run one night: extract, validate, load, build, audit, publish."""
+    from pipeline import steps
+
+    settings = Settings()
+    day = _day(market_date, settings)
+    with _working(f"refreshing {day}") as show:
+        manifest = steps.refresh(settings, day, _run_id(settings, "refresh"), on_step=show)
+    out.print(f"published {settings.published_file} up to {manifest['market_date']}")
+
+
+@app.command()
+def backfill(
+    dataset: str,
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"])],
+    last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"])] = None,
+) -> None:
+    """Fetch a range of days of a dataset whose vendor can be asked for the past."""
+    from pipeline import steps
+
+    settings = Settings()
+    with _working(f"fetching {dataset}"):
+        loaded = steps.backfill(
+            settings, dataset, first.date(), _day(last, settings), _run_id(settings, "backfill")
+        )
+    _print_rows("Loaded", list(loaded), [list(loaded.values())], as_json=False)
+
+
+@app.command("import")
+def import_history(
+    folder: Annotated[Path, typer.Argument(help="Holds <dataset>*.parquet or .csv files.")],
+    as_json: AsJson = False,
+) -> None:
+    """Load your own history, through the same gate as live data."""
+    from pipeline.importing import find_files, import_file
+
+    settings = Settings()
+    files = find_files(folder)
+    run_id = _run_id(settings, "import")
+    reports = []
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("rows"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=True) as progress:
+        bar = progress.add_task("", total=sum(file.row_count for file in files))
+        for file in files:
+            progress.update(bar, description=escape(file.path.name))
+            reports.append(
+                import_file(
+                    settings, file, run_id, on_rows=lambda rows: progress.advance(bar, rows)
+                )
+            )
+    _print_rows(
+        "Imported",
+        ["file", "dataset", "new", "revised", "known", "quarantined", "outcome"],
+        [
+            [
+                r.file,
+                r.dataset,
+                r.added,
+                r.revised,
+                r.unchanged,
+                r.quarantined,
+                "stopped" if r.error else "imported before" if r.is_known else "imported",
+            ]
+            for r in reports
+        ],
+        as_json,
+    )
+    stopped = [report for report in reports if report.error]
+    if stopped:
+        raise QualityError("; ".join(f"{report.file}: {report.error}" for report in stopped))
+
+
+@app.command()
+def build(
+    only: Annotated[
+        list[str] | None, typer.Option(help="Build this model and its parents, unpublished.")
+    ] = None,
+    publish: Annotated[bool, typer.Option(help="Audit and publish the build.")] = True,
+) -> None:
+    """Build the warehouse from the raw archive, audit it and publish it."""
+    from pipeline import steps
+    from pipeline.lock import run_lock
+
+    settings = Settings()
+    run_id = _run_id(settings, "build")
+    with (
+        _working("building") as show,
+        run_lock(settings.home, run_id=run_id, wait_seconds=settings.lock_timeout_seconds),
+    ):
+        built = steps.build(
+            settings,
+            settings.default_market_date(),
+            run_id,
+            only=only or (),
+            on_model=lambda name: show(f"building {name}"),
+        )
+        if only:
+            file = settings.builds_dir / built["build_id"] / "build.duckdb"
+        elif publish:
+            show("auditing")
+            steps.audit(settings, built)
+            show("publishing")
+            steps.publish(settings, built)
+            file = settings.published_file
+        else:
+            file = settings.builds_dir / built["build_id"] / "build.duckdb"
+    if built["is_unchanged"]:
+        out.print(f"nothing new since build {built['build_id']}; {file} stays as it is")
+    else:
+        out.print(f"built {file} up to {built['market_date']}")
+
+
+@app.command()
+def rollback(
+    build_id: Annotated[str | None, typer.Argument(help="The one before, by default.")] = None,
+) -> None:
+    """Publish an earlier build again."""
+    from pipeline.lock import run_lock
+    from pipeline.warehouse import Warehouse
+
+    settings = Settings()
+    with run_lock(settings.home, run_id=_run_id(settings, "rollback")):
+        manifest = Warehouse(settings).rollback(build_id)
+    out.print(
+        f"published build {manifest['build_id']} again, up to {manifest['market_date']}; the next "
+        "build replaces it"
+    )
+
+
+@app.command()
+def compact() -> None:
+    """Fold the many small raw files of many nights into few; no row changes."""
+    from pipeline.datasets import DATASETS
+    from pipeline.lock import run_lock
+    from pipeline.raw_store import RawStore
+
+    settings = Settings()
+    store = RawStore(settings.raw_dir, settings.threads)
+    with run_lock(settings.home, run_id=_run_id(settings, "compact")):
+        store.recover()
+        folded = sum(store.compact(dataset) for dataset in DATASETS.values())
+    out.print(f"folded {folded} files")
+
+
+@app.command()
+def query(sql: str, as_json: AsJson = False) -> None:
+    """Run SQL on the published file, read-only."""
+    import duckdb
+
+    from pipeline.database import open_read_only
+
+    with open_read_only(Settings().published_file) as connection:
+        try:
+            found = connection.execute(sql)
+            columns = [str(column[0]) for column in found.description or ()]
+            rows = [list(row) for row in found.fetchall()]
+        except duckdb.Error as exc:
+            raise ConfigurationError(f"DuckDB says: {exc}") from exc
+    _print_rows(f"{len(rows)} rows", columns, rows, as_json)
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Show what is published and how the last build went."""
+    from pipeline.warehouse import Warehouse
+
+    settings = Settings()
+    manifest = Warehouse(settings).published_manifest()
+    if manifest is None:
+        raise ConfigurationError(
+            f"nothing is published in {settings.home} yet; `make demo` shows a simulated market, "
+            "`tidemark import DIR` and `tidemark build` use your own history"
+        )
+    facts = {key: value for key, value in manifest.items() if key != "files"}
+    facts["file"] = str(settings.published_file)
+    if as_json:
+        out.print_json(json.dumps(facts))
+        return
+    _print_rows("Published", ["fact", "value"], [[k, v] for k, v in facts.items()], as_json=False)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where to put the demo's data.")] = Path("demo"),
+    nights: Annotated[int, typer.Option(min=1, max=30)] = 3,
+) -> None:
+    """Run the real DAG for a few nights, offline, on a simulated market."""
+    from pipeline.demo import run_demo
+
+    run_demo(folder.resolve(), nights, out)
+
+
+FirstDay = Annotated[
+    datetime, typer.Option(formats=["%Y-%m-%d"], help="First day of the simulated market.")
+]
+_FIRST_DAY = datetime(2022, 1, 1, tzinfo=UTC)
+
+
+@sandbox_app.command("serve")
+def sandbox_serve(
+    host: str = "127.0.0.1",
+    port: int = 8089,
+    seed: int = 7,
+    first_day: FirstDay = _FIRST_DAY,
+    coins: Annotated[int, typer.Option(help="Coins listed on the first day.")] = 300,
+) -> None:
+    """Speak the vendors' wire formats from a simulated market."""
+    from pipeline.sandbox.server import Sandbox, run_forever
+
+    def announce(sandbox: Sandbox) -> None:
+        out.print(f"the sandbox answers at {sandbox.base_url}; point the pipeline at it with")
+        for name, vendor in SANDBOX_VENDORS.items():
+            out.print(f"  export {name}={sandbox.url(vendor)}")
+        out.print("stop it with Ctrl-C")
+
+    run_forever(host, port, seed, first_day.date(), coins, on_ready=announce)
+
+
+SANDBOX_VENDORS = {
+    "TIDEMARK_COINGECKO_URL": "coingecko",
+    "TIDEMARK_CBOE_URL": "cboe",
+    "TIDEMARK_ALTERNATIVE_ME_URL": "alternative-me",
+}
+
+
+@sandbox_app.command("export")
+def sandbox_export(
+    folder: Path,
+    seed: int = 7,
+    first_day: FirstDay = _FIRST_DAY,
+    last_day: MarketDate = None,
+    coins: Annotated[int, typer.Option(help="Coins listed on the first day.")] = 300,
+) -> None:
+    """Write the simulated market's history as files that `tidemark import` reads."""
+    from pipeline.sandbox.history import export_history
+    from pipeline.sandbox.market import SimulatedMarket
+
+    last = _day(last_day, Settings())
+    first = first_day.date()
+    market = SimulatedMarket(seed, first, last, coins)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in export_history(market, folder, first, last):
+        out.print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    main()

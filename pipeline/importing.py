@@ -1,0 +1,244 @@
+"""Loading a user's own history: files in the columns of the raw datasets."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from pipeline.datasets import DATASETS, Dataset
+from pipeline.errors import ConfigurationError, PayloadError, QualityError
+from pipeline.files import sha256_of, write_bytes_atomically
+from pipeline.loading import LoadResult, load_frame
+from pipeline.lock import run_lock
+from pipeline.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+CHUNK_ROWS = 250_000
+
+
+@dataclass(frozen=True)
+class ImportFile:
+    """One file of a user's history and the dataset that its name stands for."""
+
+    path: Path
+    dataset: Dataset
+    row_count: int
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What importing one file did, in rows; ``error`` is None when it went well."""
+
+    file: str
+    dataset: str
+    added: int
+    revised: int
+    unchanged: int
+    quarantined: int
+    is_known: bool
+    error: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report in JSON types."""
+        return dict(self.__dict__)
+
+
+def find_files(folder: Path) -> list[ImportFile]:
+    """Return the files of ``folder`` that an import reads, by dataset.
+
+    Raises:
+        ConfigurationError: The folder is not there, or holds no file whose name begins
+            with that of a raw dataset.
+    """
+    if not folder.is_dir():
+        raise ConfigurationError(f"there is no folder {folder}; name one with your history")
+    found = []
+    names = sorted(DATASETS, key=len, reverse=True)
+    for path in sorted((*folder.glob("*.parquet"), *folder.glob("*.csv"))):
+        dataset = next((DATASETS[name] for name in names if path.name.startswith(name)), None)
+        if dataset is None:
+            logger.warning("%s is left out: its name begins with no raw dataset's", path.name)
+            continue
+        found.append(ImportFile(path, dataset, _count_rows(path)))
+    if not found:
+        raise ConfigurationError(
+            f"nothing in {folder} to import; files are called <dataset>*.parquet or .csv, and "
+            f"the datasets are {', '.join(DATASETS)}"
+        )
+    return found
+
+
+def import_file(
+    settings: Settings,
+    file: ImportFile,
+    run_id: str,
+    *,
+    on_rows: Callable[[int], None] = lambda _: None,
+) -> ImportReport:
+    """Take one file through the gate into the raw archive, a chunk at a time.
+
+    What is stored already is not stored again, so an import that was cut short is simply
+    started anew; a file that went in whole is recognised by its sha256 and skipped.
+
+    Args:
+        settings: Where.
+        file: Which file.
+        run_id: The run.
+        on_rows: Called with the number of rows after each chunk.
+
+    Returns:
+        Counts of rows; ``error`` says why the gate or the shape of the file stopped it.
+    """
+    with run_lock(settings.home, run_id=run_id, wait_seconds=settings.lock_timeout_seconds):
+        digest = sha256_of(file.path)
+        receipt = settings.journal_dir / "import" / f"{file.dataset.name}-{digest}.json"
+        if receipt.exists():
+            on_rows(file.row_count)
+            known = json.loads(receipt.read_bytes())
+            rows = known["added"] + known["revised"] + known["unchanged"]
+            return _report(file, 0, 0, rows, known["quarantined"], is_known=True)
+        loads: list[LoadResult] = []
+        error = None
+        try:
+            for number, frame in enumerate(_read_chunks(file)):
+                loads.append(_load_chunk(settings, file, frame, run_id, number, digest))
+                on_rows(len(frame))
+        except (PayloadError, QualityError) as exc:
+            error = str(exc)
+        report = _report(
+            file,
+            sum(load.added for load in loads),
+            sum(load.revised for load in loads),
+            sum(load.unchanged for load in loads),
+            sum(load.quarantined for load in loads),
+            error=error,
+        )
+        if error is None:
+            write_bytes_atomically(receipt, json.dumps(report.to_dict()).encode())
+        return report
+
+
+def _report(
+    file: ImportFile,
+    added: int,
+    revised: int,
+    unchanged: int,
+    quarantined: int,
+    *,
+    is_known: bool = False,
+    error: str | None = None,
+) -> ImportReport:
+    return ImportReport(
+        file.path.name,
+        file.dataset.name,
+        added,
+        revised,
+        unchanged,
+        quarantined,
+        is_known,
+        error,
+    )
+
+
+def _load_chunk(
+    settings: Settings,
+    file: ImportFile,
+    frame: pd.DataFrame,
+    run_id: str,
+    number: int,
+    digest: str,
+) -> LoadResult:
+    return load_frame(
+        settings,
+        frame,
+        file.dataset,
+        market_date=settings.default_market_date(),
+        run_id=run_id,
+        source=file.path.name,
+        known_at=settings.now(),
+        vintage="reconstructed",
+        payload_refs=[f"import/{file.path.name}#sha256={digest}"],
+        subject=f"{file.path.name}-{number}",
+    )
+
+
+def _count_rows(path: Path) -> int:
+    if path.suffix == ".parquet":
+        return int(pq.read_metadata(path).num_rows)
+    with path.open("rb") as handle:
+        return max(sum(1 for _ in handle) - 1, 0)
+
+
+def _read_chunks(file: ImportFile) -> Iterator[pd.DataFrame]:
+    try:
+        if file.path.suffix == ".parquet":
+            with pq.ParquetFile(file.path) as parquet:
+                for batch in parquet.iter_batches(batch_size=CHUNK_ROWS):
+                    yield shape_frame(batch.to_pandas(date_as_object=True), file)
+        else:
+            with pd.read_csv(file.path, chunksize=CHUNK_ROWS) as reader:
+                for chunk in reader:
+                    yield shape_frame(chunk, file)
+    except (OSError, ValueError, UnicodeDecodeError) as exc:
+        raise PayloadError(f"{file.path} cannot be read: {exc}; export it again") from exc
+
+
+def shape_frame(frame: pd.DataFrame, file: ImportFile) -> pd.DataFrame:
+    """Return a user's rows in the dataset's columns and types.
+
+    Columns that the dataset does not have are left out; ``source`` becomes ``import``
+    where it is missing; columns of ``Dataset.renamed`` are converted.
+
+    Raises:
+        PayloadError: A column is missing or holds what its type cannot.
+    """
+    dataset = file.dataset
+    shaped = frame.copy()
+    for theirs, ours, factor in dataset.renamed:
+        if theirs in shaped.columns and ours not in shaped.columns:
+            shaped[ours] = pd.to_numeric(shaped[theirs], errors="coerce") * factor
+    if "source" not in shaped.columns:
+        shaped["source"] = "import"
+    missing = [name for name in dataset.key if name not in shaped.columns]
+    if missing:
+        raise PayloadError(
+            f"{file.path.name} has no column {', '.join(missing)}; {dataset.name} needs "
+            f"{', '.join(dataset.column_names)}"
+        )
+    for column in dataset.columns:
+        if column.name not in shaped.columns:
+            shaped[column.name] = None
+        try:
+            shaped[column.name] = _typed(shaped[column.name], column.type)
+        except (ValueError, TypeError, OverflowError) as exc:
+            raise PayloadError(
+                f"{file.path.name}: column {column.name} is not all {column.type}: {exc}"
+            ) from exc
+    return shaped[list(dataset.column_names)]
+
+
+def _typed(values: pd.Series[Any], kind: str) -> pd.Series[Any]:
+    if kind == "date":
+        return values.map(_as_date)
+    if kind == "double":
+        return pd.to_numeric(values).astype("float64")
+    if kind == "bigint":
+        return pd.to_numeric(values).astype("Int64")
+    return values.astype("string").astype(object).where(values.notna(), None)
+
+
+def _as_date(value: Any) -> date | None:
+    if value is None or value is pd.NaT or (isinstance(value, float) and value != value):
+        return None
+    if type(value) is date:
+        return value
+    return pd.Timestamp(value).date()

@@ -1,0 +1,76 @@
+"""Which columns a column is made of, read from the SQL itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.lineage import Node, lineage
+
+from pipeline.datasets import DATASETS, LINEAGE_COLUMNS
+from pipeline.errors import ConfigurationError
+from pipeline.models import Model, Project
+
+
+@dataclass(frozen=True)
+class ColumnLineage:
+    """One edge: ``column`` of ``model`` is made from ``parent_column`` of ``parent``."""
+
+    model: str
+    column: str
+    parent: str
+    parent_column: str
+
+
+def trace_columns(project: Project, models: Sequence[Model]) -> list[ColumnLineage]:
+    """Return every column-to-column edge of ``models``, in a stable order.
+
+    Raises:
+        ConfigurationError: A model cannot be resolved against the columns of its parents.
+    """
+    schema = _schema(project)
+    edges: set[ColumnLineage] = set()
+    for model in models:
+        if model.parents:
+            edges |= _edges_of(model, schema)
+    return sorted(edges, key=lambda edge: (edge.model, edge.column, edge.parent, edge.parent_column))
+
+
+def _schema(project: Project) -> dict[str, dict[str, dict[str, str]]]:
+    schema: dict[str, dict[str, dict[str, str]]] = {}
+    for model in project.models.values():
+        folder, table = model.name.split(".")
+        schema.setdefault(folder, {})[table] = {
+            column.name: column.type for column in model.doc.columns
+        }
+    schema["raw"] = {
+        dataset.name: {
+            column.name: column.type for column in (*dataset.columns, *LINEAGE_COLUMNS)
+        }
+        for dataset in DATASETS.values()
+    }
+    return schema
+
+
+def _edges_of(model: Model, schema: dict[str, dict[str, dict[str, str]]]) -> set[ColumnLineage]:
+    try:
+        roots = lineage(None, model.sql, schema=schema, dialect="duckdb", trim_selects=False)
+    except SqlglotError as exc:
+        raise ConfigurationError(f"the columns of {model.name} cannot be traced: {exc}") from exc
+    edges = set()
+    for column, root in roots.items():
+        for leaf in root.walk():
+            edge = _leaf_edge(model.name, column, leaf)
+            if edge is not None:
+                edges.add(edge)
+    return edges
+
+
+def _leaf_edge(model: str, column: str, leaf: Node) -> ColumnLineage | None:
+    if leaf.downstream or not isinstance(leaf.expression, exp.Table):
+        return None
+    table = leaf.expression
+    parent_column = leaf.name.rsplit(".", 1)[-1].strip('"')
+    return ColumnLineage(model, column, f"{table.db}.{table.name}", parent_column)

@@ -1,0 +1,155 @@
+"""From a frame to the raw archive: the gate, the quarantine, the store, the journal.
+
+Live data and imported history go through the same function.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pandas as pd
+
+from pipeline.datasets import Dataset, Vintage
+from pipeline.journal import Journal
+from pipeline.quality.gate import GateReport, results_frame, run_gate
+from pipeline.quality.quarantine import Quarantine
+from pipeline.quality.rules import HISTORY_MAX_QUARANTINE_FRACTION, GateContext
+from pipeline.raw_store import RawStore
+from pipeline.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_COMPARED_DAYS = 7
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What loading one frame did, in rows."""
+
+    dataset: str
+    source: str
+    added: int
+    revised: int
+    unchanged: int
+    quarantined: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result in JSON types."""
+        return asdict(self)
+
+
+def load_frame(
+    settings: Settings,
+    frame: pd.DataFrame,
+    dataset: Dataset,
+    *,
+    market_date: date,
+    run_id: str,
+    source: str,
+    known_at: datetime,
+    vintage: Vintage,
+    payload_refs: Sequence[str],
+    subject: str | None = None,
+) -> LoadResult:
+    """Hold a frame against the gate and store what passes.
+
+    Args:
+        settings: Where.
+        frame: Rows in the dataset's columns.
+        dataset: Which dataset.
+        market_date: UTC day of the run; no row may be later.
+        run_id: The run.
+        source: Who served the frame: the vendor, or the file of an import.
+        known_at: When we learned the rows.
+        vintage: ``live``, or ``reconstructed`` for history.
+        payload_refs: Where the bytes behind the frame are.
+        subject: What to call the frame in the journal, when a run has several of one
+            dataset and source.
+
+    Returns:
+        How many rows were stored and how many were kept out.
+
+    Raises:
+        QualityError: A critical rule failed; nothing was stored.
+    """
+    store = RawStore(settings.raw_dir, settings.threads)
+    store.recover()
+    report = run_gate(
+        frame,
+        dataset,
+        market_date=market_date,
+        mode="live" if vintage == "live" else "history",
+        context=_context(store, frame, dataset, source, market_date, vintage),
+    )
+    journal = Journal(settings.journal_dir)
+    label = subject or f"{dataset.name}-{source}"
+    now = settings.now()
+    checks = results_frame(report, run_id, now).assign(source=source)
+    journal.write("check_result", run_id, label, checks)
+    Quarantine(settings.quarantine_dir).store(report, run_id, source, payload_refs, now)
+    report.raise_if_failed()
+    stored = store.append(
+        dataset, report.accepted, run_id=run_id, known_at=known_at, vintage=vintage
+    )
+    result = LoadResult(
+        dataset.name,
+        source,
+        stored.added,
+        stored.revised,
+        stored.unchanged,
+        len(report.quarantined),
+    )
+    journal.write("load_result", run_id, label, _load_frame(result, run_id, market_date, now))
+    logger.info("loaded %s", result)
+    return result
+
+
+def _context(
+    store: RawStore,
+    frame: pd.DataFrame,
+    dataset: Dataset,
+    source: str,
+    market_date: date,
+    vintage: Vintage,
+) -> GateContext:
+    """Return what the gate may compare a frame with: the nights before, where it is live."""
+    if vintage != "live":
+        return GateContext(max_quarantine_fraction=HISTORY_MAX_QUARANTINE_FRACTION)
+    since = market_date - timedelta(days=_COMPARED_DAYS)
+    counts = store.row_counts(dataset, source, since=since)
+    # A frame may hold a trailing window, so a night's usual size is per day of the frame.
+    day = dataset.date_column
+    days_in_frame = max(frame[day].nunique() if day in frame.columns else 0, 1)
+    previous = store.read(dataset, source, since=since, before=market_date)
+    return GateContext(
+        recent_row_counts=[
+            counts[day] * days_in_frame for day in sorted(counts, reverse=True) if day < market_date
+        ],
+        previous=None if previous.empty else previous,
+    )
+
+
+def _load_frame(
+    result: LoadResult, run_id: str, market_date: date, loaded_at: datetime
+) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "run_id": run_id,
+                "loaded_at": loaded_at,
+                "market_date": market_date,
+                "dataset": result.dataset,
+                "source": result.source,
+                "status": "loaded",
+                "added_count": result.added,
+                "revised_count": result.revised,
+                "unchanged_count": result.unchanged,
+                "quarantined_count": result.quarantined,
+                "message": None,
+            }
+        ]
+    ).astype({"message": "string"})

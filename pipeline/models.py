@@ -1,0 +1,335 @@
+"""The SQL runner: reads ``sql/``, orders the models by the tables they name, and runs them.
+
+A model is ``sql/<schema>/<table>.sql``: one ``select`` in plain DuckDB SQL. Beside it lies
+``<table>.yml`` with what one row is and the type, meaning and unit of every column. A
+reference table is a ``.csv`` with such a ``.yml``; a ``.yml`` alone that says
+``filled_by: pipeline`` is a table about the run itself. An audit is a ``select`` in
+``sql/audits/`` that returns the rows that break its rule.
+"""
+
+from __future__ import annotations
+
+import graphlib
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import sqlglot
+import yaml
+from sqlglot import exp
+
+from pipeline.database import quote, quote_name
+from pipeline.datasets import DATASETS
+from pipeline.errors import ConfigurationError
+
+AUDIT_FOLDER = "audits"
+
+
+@dataclass(frozen=True)
+class ColumnDoc:
+    """One documented column: DuckDB type, meaning and unit."""
+
+    name: str
+    type: str
+    meaning: str
+    unit: str
+
+
+@dataclass(frozen=True)
+class TableDoc:
+    """What the ``.yml`` beside a model says."""
+
+    description: str
+    grain: tuple[str, ...]
+    columns: tuple[ColumnDoc, ...]
+    is_published: bool
+
+
+@dataclass(frozen=True)
+class Model:
+    """One table of the warehouse: a select or a reference CSV, and its documentation."""
+
+    name: str
+    path: Path
+    sql: str
+    doc: TableDoc
+    parents: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Audit:
+    """One rule: a select that returns the rows that break it."""
+
+    name: str
+    sql: str
+    severity: str
+    sentence: str
+    parents: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ModelTiming:
+    """How long one model took and how many rows it has."""
+
+    model: str
+    seconds: float
+    row_count: int
+
+
+@dataclass(frozen=True)
+class Project:
+    """Everything in the SQL folder."""
+
+    models: Mapping[str, Model]
+    audits: tuple[Audit, ...]
+
+    def ordered(self, only: Iterable[str] = ()) -> list[Model]:
+        """Return the models parents first, all of them or ``only`` some with their parents.
+
+        Raises:
+            ConfigurationError: A name in ``only`` is no model, or the models form a cycle.
+        """
+        wanted = set(only)
+        unknown = wanted - set(self.models)
+        if unknown:
+            raise ConfigurationError(
+                f"there is no model {', '.join(sorted(unknown))}; "
+                f"there are: {', '.join(sorted(self.models))}"
+            )
+        graph = {name: self._model_parents(name) for name in sorted(self.models)}
+        try:
+            order = list(graphlib.TopologicalSorter(graph).static_order())
+        except graphlib.CycleError as exc:
+            path = " -> ".join(reversed(exc.args[1]))
+            raise ConfigurationError(f"the models read each other in a circle: {path}") from exc
+        if wanted:
+            needed = self._with_ancestors(wanted)
+            order = [name for name in order if name in needed]
+        return [self.models[name] for name in order]
+
+    def _model_parents(self, name: str) -> list[str]:
+        return [parent for parent in self.models[name].parents if parent in self.models]
+
+    def _with_ancestors(self, names: set[str]) -> set[str]:
+        needed: set[str] = set()
+        pending = list(names)
+        while pending:
+            name = pending.pop()
+            if name not in needed:
+                needed.add(name)
+                pending += self._model_parents(name)
+        return needed
+
+
+def load_project(sql_dir: Path) -> Project:
+    """Read every model, reference table and audit under ``sql_dir``.
+
+    Raises:
+        ConfigurationError: A file cannot be parsed, has no ``.yml``, or names a table that
+            nothing makes; the message names the file.
+    """
+    models: dict[str, Model] = {}
+    for path in sorted((*sql_dir.glob("*/*.sql"), *sql_dir.glob("*/*.csv"))):
+        if path.parent.name != AUDIT_FOLDER:
+            model = _load_model(path)
+            if model.name in models:
+                raise ConfigurationError(f"{path} and {models[model.name].path} make one table")
+            models[model.name] = model
+    for path in sorted(sql_dir.glob("*/*.yml")):
+        name = f"{path.parent.name}.{path.stem}"
+        if path.parent.name != AUDIT_FOLDER and name not in models:
+            models[name] = _load_filled(path, name)
+    audits = tuple(_load_audit(path) for path in sorted((sql_dir / AUDIT_FOLDER).glob("*.sql")))
+    if not models:
+        raise ConfigurationError(f"there are no models in {sql_dir}; is TIDEMARK_SQL_DIR right?")
+    known = {*models, *(f"raw.{name}" for name in DATASETS)}
+    for subject in (*models.values(), *audits):
+        unknown = [parent for parent in subject.parents if parent not in known]
+        if unknown:
+            raise ConfigurationError(
+                f"{subject.name} reads {', '.join(unknown)}, which nothing makes; name a model "
+                "as schema.table, a raw dataset as raw.dataset"
+            )
+    return Project(models=models, audits=audits)
+
+
+def parents_of(sql: str, *, where: str) -> tuple[str, ...]:
+    """Return the tables that a query reads, as ``schema.table``, without its own CTEs.
+
+    Args:
+        sql: One ``select`` in DuckDB's dialect.
+        where: What to call the query in an error.
+
+    Raises:
+        ConfigurationError: It is not one ``select``, or a table has no schema.
+    """
+    try:
+        statements = sqlglot.parse(sql, dialect="duckdb")
+    except sqlglot.errors.ParseError as exc:
+        raise ConfigurationError(f"{where} is not valid SQL: {exc}") from exc
+    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+        raise ConfigurationError(f"{where} must hold exactly one select")
+    tree = statements[0]
+    local = {cte.alias_or_name for cte in tree.find_all(exp.CTE)}
+    found = set()
+    for table in tree.find_all(exp.Table):
+        if table.db:
+            found.add(f"{table.db}.{table.name}")
+        elif table.name and table.name not in local:
+            raise ConfigurationError(
+                f"{where} reads {table.name}, which is neither a CTE nor written as schema.table"
+            )
+    return tuple(sorted(found))
+
+
+def _load_model(path: Path) -> Model:
+    name = f"{path.parent.name}.{path.stem}"
+    doc = _load_doc(path.with_suffix(".yml"), name)
+    if path.suffix == ".csv":
+        return Model(name, path, _reference_select(path, doc), doc, ())
+    sql = path.read_text(encoding="utf-8").strip().rstrip(";")
+    return Model(name, path, sql, doc, parents_of(sql, where=name))
+
+
+def _load_filled(path: Path, name: str) -> Model:
+    """Load a table that is only documented here and filled by the pipeline."""
+    if _read_yaml(path, name).get("filled_by") != "pipeline":
+        raise ConfigurationError(f"{path} documents a table that has neither .sql nor .csv")
+    doc = _load_doc(path, name)
+    columns = ", ".join(
+        f"cast(null as {column.type}) as {quote_name(column.name)}" for column in doc.columns
+    )
+    return Model(name, path, f"select {columns} limit 0", doc, ())
+
+
+def _load_audit(path: Path) -> Audit:
+    name = f"{AUDIT_FOLDER}.{path.stem}"
+    sql = path.read_text(encoding="utf-8").strip().rstrip(";")
+    settings = _read_yaml(path.with_suffix(".yml"), name)
+    try:
+        severity, sentence = str(settings["severity"]), str(settings["sentence"])
+    except KeyError as exc:
+        raise ConfigurationError(f"{name}: its .yml needs {exc.args[0]}") from exc
+    if severity not in {"critical", "warning"}:
+        raise ConfigurationError(f"{name}: severity must be critical or warning, not {severity}")
+    return Audit(name, sql, severity, sentence, parents_of(sql, where=name))
+
+
+def _read_yaml(path: Path, name: str) -> dict[str, Any]:
+    if not path.exists():
+        raise ConfigurationError(f"{name} has no {path.name} beside it; write what one row is")
+    content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"{path} must be a mapping")
+    return content
+
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _load_doc(path: Path, name: str) -> TableDoc:
+    content = _read_yaml(path, name)
+    try:
+        columns = tuple(
+            ColumnDoc(
+                column,
+                str(fields["type"]).lower(),
+                str(fields["meaning"]).strip(),
+                str(fields["unit"]).strip(),
+            )
+            for column, fields in content["columns"].items()
+        )
+        grain = tuple(content["grain"])
+        description = str(content["description"]).strip()
+    except (KeyError, TypeError, AttributeError) as exc:
+        raise ConfigurationError(
+            f"{path} needs description, grain and, per column, type, meaning and unit ({exc!r})"
+        ) from exc
+    stray = [key for key in grain if key not in {column.name for column in columns}]
+    if stray:
+        raise ConfigurationError(f"{path}: the grain names {', '.join(stray)}, which is no column")
+    return TableDoc(description, grain, columns, bool(content.get("is_published", True)))
+
+
+def _reference_select(path: Path, doc: TableDoc) -> str:
+    columns = ", ".join(
+        f"{quote(column.name)}: {quote(column.type)}" for column in doc.columns
+    )
+    return (
+        f"select * from read_csv({quote(str(path))}, header = true, delim = ',', "
+        f"quote = '\"', escape = '\"', nullstr = '', strict_mode = true, "
+        f"columns = {{{columns}}})"
+    )
+
+
+def run_models(
+    connection: duckdb.DuckDBPyConnection, models: Sequence[Model]
+) -> list[ModelTiming]:
+    """Create each model's table, check it against its documentation, and comment it.
+
+    Rows are stored in the order of the grain, so a file does not depend on the number of
+    threads.
+
+    Args:
+        connection: Its current catalog is the warehouse; ``raw`` views are in place.
+        models: Parents first.
+
+    Raises:
+        ConfigurationError: A model fails in DuckDB, or its columns are not as documented.
+    """
+    timings = []
+    for schema in sorted({model.name.split(".")[0] for model in models}):
+        connection.execute(f"create schema if not exists {quote_name(schema)}")
+    for model in models:
+        started = time.perf_counter()
+        order = ", ".join(quote_name(name) for name in model.doc.grain)
+        ordering = f" order by {order}" if order else ""
+        try:
+            connection.execute(
+                f"create table {model.name} as select * from (\n{model.sql}\n){ordering}"
+            )
+        except duckdb.Error as exc:
+            raise ConfigurationError(f"{model.name} failed in DuckDB: {exc}") from exc
+        _check_contract(connection, model)
+        write_comments(connection, model)
+        counted = connection.execute(f"select count(*) from {model.name}").fetchone()
+        timings.append(
+            ModelTiming(model.name, time.perf_counter() - started, counted[0] if counted else 0)
+        )
+    return timings
+
+
+def _check_contract(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
+    made = [
+        (str(row[0]), _plain_type(str(row[1])))
+        for row in connection.execute(f"describe {model.name}").fetchall()
+    ]
+    documented = [(column.name, column.type) for column in model.doc.columns]
+    if made != documented:
+        differences = sorted(set(made) ^ set(documented))
+        raise ConfigurationError(
+            f"{model.name} has not the columns that its .yml documents; they differ in "
+            f"{differences or 'their order'}"
+        )
+
+
+def _plain_type(duckdb_type: str) -> str:
+    return {"timestamp with time zone": "timestamptz"}.get(
+        duckdb_type.lower(), duckdb_type.lower()
+    )
+
+
+def write_comments(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
+    """Put the documentation of ``model`` into the database as comments."""
+    grain = f" One row per {', '.join(model.doc.grain)}." if model.doc.grain else ""
+    connection.execute(
+        f"comment on table {model.name} is {quote(model.doc.description + grain)}"
+    )
+    for column in model.doc.columns:
+        text = f"{column.meaning} [{column.unit}]"
+        connection.execute(
+            f"comment on column {model.name}.{quote_name(column.name)} is {quote(text)}"
+        )

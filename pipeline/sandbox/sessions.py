@@ -1,0 +1,66 @@
+"""The sessions of a New York style exchange: weekdays without its regular holidays."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+_NEW_YORK = ZoneInfo("America/New_York")
+_CLOSE = time(16, 0)
+_MONDAY, _THURSDAY, _SATURDAY, _SUNDAY = 0, 3, 5, 6
+
+
+def _nth_weekday(year: int, month: int, weekday: int, nth: int) -> date:
+    first = date(year, month, 1)
+    return first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (nth - 1))
+
+
+def _observed(holiday: date) -> date:
+    """Move a Saturday to the Friday before and a Sunday to the Monday after."""
+    shift = {_SATURDAY: -1, _SUNDAY: 1}.get(holiday.weekday(), 0)
+    return holiday + timedelta(days=shift)
+
+
+def _good_friday(year: int) -> date:
+    """Return the Friday before Easter (Gregorian computus, Meeus/Jones/Butcher)."""
+    golden, (century, rest) = year % 19, divmod(year, 100)
+    leap_centuries, century_rest = divmod(century, 4)
+    correction = (century - (century + 8) // 25 + 1) // 3
+    epact = (19 * golden + century - leap_centuries - correction + 15) % 30
+    leaps, year_rest = divmod(rest, 4)
+    weekday = (32 + 2 * century_rest + 2 * leaps - epact - year_rest) % 7
+    late = (golden + 11 * epact + 22 * weekday) // 451
+    month, day = divmod(epact + weekday - 7 * late + 114, 31)
+    return date(year, month, day + 1) - timedelta(days=2)
+
+
+@lru_cache(maxsize=256)
+def list_holidays(year: int) -> frozenset[date]:
+    """Return the year's full-day closures; a New Year's Day on a Saturday is not moved."""
+    new_year = date(year, 1, 1)
+    may_end = date(year, 5, 31)
+    holidays = {
+        new_year + timedelta(days=1 if new_year.weekday() == _SUNDAY else 0),
+        _nth_weekday(year, 1, _MONDAY, 3),
+        _nth_weekday(year, 2, _MONDAY, 3),
+        _good_friday(year),
+        may_end - timedelta(days=may_end.weekday()),
+        _observed(date(year, 7, 4)),
+        _nth_weekday(year, 9, _MONDAY, 1),
+        _nth_weekday(year, 11, _THURSDAY, 4),
+        _observed(date(year, 12, 25)),
+    }
+    if year >= 2022:
+        holidays.add(_observed(date(year, 6, 19)))
+    return frozenset(holidays)
+
+
+def is_session(day: date) -> bool:
+    """Tell whether the exchange trades on that New York day."""
+    return day.weekday() < _SATURDAY and day not in list_holidays(day.year)
+
+
+def session_close(day: date) -> datetime:
+    """Return the UTC instant of 16:00 New York time on ``day``."""
+    return datetime.combine(day, _CLOSE, _NEW_YORK).astimezone(UTC)

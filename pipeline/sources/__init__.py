@@ -1,0 +1,1 @@
+"""The vendors: one module each, one client for all of them, and who serves what."""

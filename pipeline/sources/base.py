@@ -1,0 +1,114 @@
+"""What a source is: who it is, how to ask it for a day, how to read its answer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pipeline.datasets import get_dataset
+from pipeline.errors import PayloadError, SourceError
+from pipeline.sources.payload import build_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipeline.settings import Settings
+    from pipeline.sources.http import HttpClient, HttpResponse
+
+Kind = Literal["by_date", "now_only"]
+TRAILING_DAYS = 10
+
+
+class Source(ABC):
+    """One vendor's answer to one dataset.
+
+    ``kind`` is ``by_date`` where the vendor can be asked for a past day, ``now_only`` where
+    it only ever shows the present. Without an ``is_blocking`` source there is no night; the
+    others degrade it.
+    """
+
+    name: ClassVar[str]
+    dataset: ClassVar[str]
+    kind: ClassVar[Kind]
+    is_blocking: ClassVar[bool]
+    licence: ClassVar[str]
+
+    @abstractmethod
+    def fetch(
+        self,
+        client: HttpClient,
+        settings: Settings,
+        market_date: date,
+        *,
+        since: date | None = None,
+    ) -> Iterator[tuple[str, HttpResponse]]:
+        """Ask for everything ``parse`` needs, one named response at a time.
+
+        The caller lands each response before it asks for the next.
+
+        Args:
+            client: Does the asking.
+            settings: Base URLs, keys and the clock.
+            market_date: The UTC day wanted.
+            since: First day wanted; ``TRAILING_DAYS`` before ``market_date`` by default.
+
+        Yields:
+            A name, unique in the fetch, and the response.
+
+        Raises:
+            SourceError: The vendor did not answer, or cannot answer for that day.
+            PayloadError: It answered with something else than the documented format.
+        """
+
+    def parse(
+        self,
+        bodies: Sequence[tuple[str, bytes]],
+        market_date: date,
+        *,
+        since: date | None = None,
+    ) -> pd.DataFrame:
+        """Read the bodies of one fetch. Pure: the same bodies give the same rows.
+
+        Args:
+            bodies: Names as ``fetch`` gave them, and bodies as received.
+            market_date: The UTC day wanted, and the last one that is returned.
+            since: First day wanted; ``TRAILING_DAYS`` before ``market_date`` by default, so
+                that late and revised values come in with the next nights.
+
+        Returns:
+            Typed rows in exactly the dataset's ``column_names``, without lineage.
+
+        Raises:
+            PayloadError: A body is not in the documented shape, or describes another day.
+            NotYetAvailableError: The vendor does not have the day yet.
+            UnobtainableError: The vendor has later days, and will never have this one.
+            SourceError: A body carries the vendor's own error.
+        """
+        try:
+            rows = self.read_rows(bodies, market_date, first_day(market_date, since))
+        except (PayloadError, SourceError) as exc:
+            raise type(exc)(f"{self.name} for {market_date}: {exc}") from exc
+        return build_frame(get_dataset(self.dataset), rows)
+
+    @abstractmethod
+    def read_rows(
+        self, bodies: Sequence[tuple[str, bytes]], market_date: date, first: date
+    ) -> Sequence[Mapping[str, object]]:
+        """Return the rows from ``first`` to ``market_date``, for ``parse`` to type."""
+
+
+def join_url(base: object, path: str) -> str:
+    """Return ``path`` below ``base``, whatever path ``base`` has and however it ends."""
+    return f"{str(base).rstrip('/')}/{path.lstrip('/')}"
+
+
+def close_of(market_date: date) -> datetime:
+    """Return the instant at which a UTC day is over."""
+    return datetime.combine(market_date + timedelta(days=1), time(), tzinfo=UTC)
+
+
+def first_day(market_date: date, since: date | None) -> date:
+    """Return the first day that a source is asked for."""
+    return market_date - timedelta(days=TRAILING_DAYS) if since is None else since

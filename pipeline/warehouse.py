@@ -1,0 +1,451 @@
+"""Building the warehouse in a new file, auditing it, and putting it in front of readers.
+
+::
+
+    builds/<build_id>/build.duckdb      everything, the working tables too
+    builds/<build_id>/tidemark.duckdb   what is published of it, written once the audits ran
+    builds/<build_id>/parquet/          the same tables as Parquet
+    builds/<build_id>/build.json        what the build is; written last
+    published/                          a copy of one build; manifest.json written last
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from pipeline import __version__
+from pipeline.database import create_warehouse, open_scratch, quote, quote_name
+from pipeline.datasets import DATASETS
+from pipeline.errors import AuditError, ConfigurationError, PublishError
+from pipeline.files import replacing, sha256_of, write_bytes_atomically
+from pipeline.journal import TABLES as JOURNAL_TABLES
+from pipeline.journal import Journal
+from pipeline.lineage import trace_columns
+from pipeline.models import Audit, Project, load_project, run_models, write_comments
+from pipeline.raw_store import RawStore
+from pipeline.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+SCHEMA_VERSION = "1.0.0"
+_UNTWINNED_SCHEMAS = frozenset({"staging"})
+
+
+@dataclass(frozen=True)
+class Build:
+    """One build of the warehouse; travels between tasks as a dictionary."""
+
+    build_id: str
+    run_id: str
+    market_date: str
+    built_at: str
+    input_digest: str
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the build as plain strings."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Build:
+        """Return the build that ``to_dict`` wrote."""
+        return cls(**{name: str(content[name]) for name in cls.__dataclass_fields__})
+
+
+@dataclass(frozen=True)
+class AuditResult:
+    """What one audit found: how many rows break its rule, and one of them."""
+
+    audit: str
+    severity: str
+    status: str
+    bad_count: int
+    example: str | None
+    sentence: str
+
+
+class Warehouse:
+    """Builds, audits and publishes in the home of ``settings``."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._raw = RawStore(settings.raw_dir, settings.threads)
+        self._journal = Journal(settings.journal_dir)
+
+    def input_digest(self, project: Project, known_by: datetime | None = None) -> str:
+        """Return the sha256 of everything that decides the figures.
+
+        The raw archive counts by the parts its rows came in, so a compaction does not
+        change the digest; what the runs did is not counted.
+        """
+        digest = hashlib.sha256(f"{SCHEMA_VERSION} {known_by}".encode())
+        for dataset in DATASETS.values():
+            for part in self._raw.parts(dataset):
+                digest.update(f"{dataset.name}/{part}\n".encode())
+        for model in project.models.values():
+            digest.update(model.name.encode() + model.path.read_bytes())
+            digest.update(model.path.with_suffix(".yml").read_bytes())
+        for audit in project.audits:
+            digest.update(f"{audit.name} {audit.severity} {audit.sql}".encode())
+        return digest.hexdigest()
+
+    def published_manifest(self) -> dict[str, Any] | None:
+        """Return the manifest of the published build, or None before the first."""
+        path = self._settings.published_dir / "manifest.json"
+        return json.loads(path.read_bytes()) if path.exists() else None
+
+    def build(
+        self,
+        run_id: str,
+        *,
+        known_by: datetime | None = None,
+        only: Sequence[str] = (),
+        on_model: Callable[[str], None] | None = None,
+    ) -> Build:
+        """Build the models into a new file and return it, not audited and not published.
+
+        Args:
+            run_id: The run that builds.
+            known_by: Leave out what was learned after this instant.
+            only: Build these models and their parents only.
+            on_model: Called with each model's name before it runs.
+
+        Raises:
+            ConfigurationError: The archive holds no prices yet, or a model is wrong.
+        """
+        project = load_project(self._settings.sql_dir)
+        built_at = self._settings.now()
+        digest = self.input_digest(project, known_by)
+        build_id = f"{built_at.strftime('%Y%m%dT%H%M%S')}-{digest[:12]}"
+        folder = self._new_folder(build_id)
+        models = project.ordered(only)
+        with create_warehouse(folder / "build.duckdb", self._settings.threads) as connection:
+            self._attach_raw(connection, known_by)
+            timings = []
+            for model in models:
+                if on_model is not None:
+                    on_model(model.name)
+                timings += run_models(connection, [model])
+                if model.name.removeprefix("quality.") in JOURNAL_TABLES:
+                    self._fill_from_journal(connection, model.name.removeprefix("quality."))
+            made = {model.name for model in models}
+            if "quality.model_timing" in made:
+                connection.executemany(
+                    "insert into quality.model_timing values (?, ?, ?, ?)",
+                    [(run_id, t.model, t.seconds, t.row_count) for t in timings],
+                )
+            if "quality.column_lineage" in made:
+                connection.executemany(
+                    "insert into quality.column_lineage values (?, ?, ?, ?)",
+                    [
+                        (edge.model, edge.column, edge.parent, edge.parent_column)
+                        for edge in trace_columns(project, models)
+                    ],
+                )
+            market_date = self._last_market_date(connection, made)
+            if "main.about" in made:
+                self._fill_about(connection, market_date, built_at, run_id, known_by, digest)
+            connection.execute("checkpoint tidemark")
+        build = Build(folder.name, run_id, market_date.isoformat(), built_at.isoformat(), digest)
+        if not only:
+            _write_json(folder / "build.json", {**build.to_dict(), "state": "built"})
+        return build
+
+    def _new_folder(self, build_id: str) -> Path:
+        """Return a build folder that does not exist yet; a build never overwrites another."""
+        folder = self._settings.builds_dir / build_id
+        attempt = 1
+        while folder.exists():
+            attempt += 1
+            folder = self._settings.builds_dir / f"{build_id}-{attempt}"
+        return folder
+
+    def _attach_raw(
+        self, connection: duckdb.DuckDBPyConnection, known_by: datetime | None
+    ) -> None:
+        connection.execute("attach ':memory:' as raw")
+        for dataset in DATASETS.values():
+            connection.execute(
+                f"create view raw.main.{dataset.name} as {self._raw.select(dataset, known_by)}"
+            )
+
+    def _fill_from_journal(self, connection: duckdb.DuckDBPyConnection, table: str) -> None:
+        files = self._journal.files(table)
+        if files:
+            listed = ", ".join(quote(str(file)) for file in files)
+            connection.execute(
+                f"insert into quality.{table} by name "
+                f"select * from read_parquet([{listed}], union_by_name = true)"
+            )
+
+    @staticmethod
+    def _last_market_date(connection: duckdb.DuckDBPyConnection, made: set[str]) -> date:
+        if "staging.market_calendar" not in made:
+            return date.min
+        found = connection.execute(
+            "select max(market_date) from staging.market_calendar"
+        ).fetchone()
+        if found is None or found[0] is None:
+            raise ConfigurationError(
+                "there is no price in the raw archive, so there is nothing to build; load "
+                "history with `tidemark import DIR` or run `tidemark refresh` first"
+            )
+        last: date = found[0]
+        return last
+
+    @staticmethod
+    def _fill_about(
+        connection: duckdb.DuckDBPyConnection,
+        market_date: date,
+        built_at: datetime,
+        run_id: str,
+        known_by: datetime | None,
+        digest: str,
+    ) -> None:
+        connection.execute(
+            """
+            insert into main.about
+            select ?, ?, ?, ?, ?, ?, max(version), ? from reference.rulebook
+            """,
+            [market_date, built_at, run_id, known_by, __version__, _code_commit(), digest],
+        )
+
+    def audit(self, build: Build) -> list[AuditResult]:
+        """Hold the build against every audit and write the file that could be published.
+
+        Returns:
+            One result per audit. Use ``raise_if_critical`` to stop on them.
+
+        Raises:
+            ConfigurationError: The build's file is gone.
+        """
+        project = load_project(self._settings.sql_dir)
+        folder = self._settings.builds_dir / build.build_id
+        if not (folder / "build.duckdb").exists():
+            raise ConfigurationError(
+                f"build {build.build_id} has no working file any more; build again"
+            )
+        with open_scratch(self._settings.threads) as connection:
+            connection.execute(f"attach {quote(str(folder / 'build.duckdb'))} as tidemark")
+            connection.execute("use tidemark")
+            results = [_run_audit(connection, audit) for audit in project.audits]
+            connection.execute("delete from quality.audit_result")
+            connection.executemany(
+                "insert into quality.audit_result values (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        build.run_id, r.audit, r.severity, r.status, r.bad_count,
+                        r.example, r.sentence,
+                    )
+                    for r in results
+                ],
+            )
+            connection.execute("checkpoint tidemark")
+        self._export(project, folder)
+        _write_json(
+            folder / "build.json",
+            {
+                **build.to_dict(),
+                "state": "failed" if _failed(results) else "audited",
+                "files": _file_table(folder),
+            },
+        )
+        return results
+
+    def _export(self, project: Project, folder: Path) -> None:
+        """Write the published tables of a build into a compact file, and as Parquet."""
+        target = folder / "tidemark.duckdb"
+        target.unlink(missing_ok=True)
+        shutil.rmtree(folder / "parquet", ignore_errors=True)
+        with create_warehouse(target, self._settings.threads) as connection:
+            connection.execute(
+                f"attach {quote(str(folder / 'build.duckdb'))} as build (read_only)"
+            )
+            for model in project.ordered():
+                if not model.doc.is_published:
+                    continue
+                schema, table = model.name.split(".")
+                order = ", ".join(quote_name(name) for name in model.doc.grain)
+                connection.execute(f"create schema if not exists {quote_name(schema)}")
+                connection.execute(
+                    f"create table {model.name} as select * from build.{model.name}"
+                    + (f" order by {order}" if order else "")
+                )
+                write_comments(connection, model)
+                if schema not in _UNTWINNED_SCHEMAS:
+                    twin = folder / "parquet" / schema / f"{table}.parquet"
+                    twin.parent.mkdir(parents=True, exist_ok=True)
+                    connection.execute(
+                        f"copy {model.name} to {quote(str(twin))} "
+                        "(format parquet, compression zstd)"
+                    )
+            connection.execute("detach build")
+            connection.execute("checkpoint tidemark")
+
+    def publish(self, build: Build) -> dict[str, Any]:
+        """Put an audited build in front of readers and return its manifest.
+
+        Every file is written aside and renamed into place; the manifest comes last, so
+        what it names is always there. A reader that has the old file open keeps it.
+
+        Raises:
+            PublishError: The build was not audited, failed an audit, or is damaged.
+        """
+        folder = self._settings.builds_dir / build.build_id
+        record = _read_build(folder)
+        if record.get("state") not in {"audited", "published"}:
+            raise PublishError(
+                f"build {build.build_id} is {record.get('state')}; only a build that passed its "
+                "audits is published. Look at quality.audit_result in its file, mend the "
+                "cause and build again"
+            )
+        return self._put_in_place(folder, record)
+
+    def _put_in_place(self, folder: Path, record: dict[str, Any]) -> dict[str, Any]:
+        published = self._settings.published_dir
+        for name, facts in record["files"].items():
+            source = folder / name
+            if not source.exists() or sha256_of(source) != facts["sha256"]:
+                raise PublishError(
+                    f"{source} is missing or damaged; the published file is as it was. "
+                    "Build again, or roll back to another build"
+                )
+        keep = {published / name for name in record["files"]}
+        for name in record["files"]:
+            with replacing(published / name) as temporary:
+                shutil.copyfile(folder / name, temporary)
+        for twin in (published / "parquet").rglob("*.parquet"):
+            if twin not in keep:
+                twin.unlink()
+        manifest = {
+            **{k: v for k, v in record.items() if k != "state"},
+            "schema_version": SCHEMA_VERSION,
+            "tidemark_version": __version__,
+            "published_at": self._settings.now().isoformat(),
+        }
+        _write_json(published / "manifest.json", manifest)
+        _write_json(folder / "build.json", {**record, "state": "published"})
+        (folder / "build.duckdb").unlink(missing_ok=True)
+        self._prune(keep_id=record["build_id"])
+        logger.info("published build %s up to %s", record["build_id"], record["market_date"])
+        return manifest
+
+    def published_builds(self) -> list[dict[str, Any]]:
+        """Return the builds that were published and are still here, oldest first."""
+        records = [
+            json.loads(path.read_bytes())
+            for path in sorted(self._settings.builds_dir.glob("*/build.json"))
+        ]
+        return [record for record in records if record["state"] == "published"]
+
+    def rollback(self, build_id: str | None = None) -> dict[str, Any]:
+        """Publish an earlier build again: ``build_id``, or the one before the present one.
+
+        Raises:
+            PublishError: There is no such build; the message lists those there are.
+        """
+        records = {record["build_id"]: record for record in self.published_builds()}
+        manifest = self.published_manifest()
+        current = manifest["build_id"] if manifest else None
+        if build_id is None:
+            earlier = [known for known in records if current is None or known < current]
+            build_id = earlier[-1] if earlier else None
+        if build_id is None or build_id not in records:
+            listed = ", ".join(known for known in records if known != current) or "none"
+            raise PublishError(
+                f"there is no earlier build to go back to by that name; kept builds: {listed}"
+            )
+        return self._put_in_place(self._settings.builds_dir / build_id, records[build_id])
+
+    def _prune(self, keep_id: str) -> None:
+        """Delete builds beyond the newest N published ones, and abandoned ones older than them."""
+        kept = [record["build_id"] for record in self.published_builds()]
+        kept = kept[-self._settings.builds_kept :]
+        for folder in sorted(self._settings.builds_dir.glob("*")):
+            is_kept = folder.name in kept or folder.name == keep_id
+            if folder.is_dir() and not is_kept and (not kept or folder.name < kept[-1]):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def raise_if_critical(build: Build, results: Sequence[AuditResult]) -> None:
+    """Stop on audits that failed or could not run.
+
+    Raises:
+        AuditError: It names each rule in words, how many rows break it and one of them.
+    """
+    failed = _failed(results)
+    if failed:
+        lines = "; ".join(
+            f"{r.sentence} ({r.audit} {r.status}, {r.bad_count} rows, such as {r.example})"
+            for r in failed
+        )
+        raise AuditError(
+            f"the build up to {build.market_date} breaks {len(failed)} critical rule(s), so the "
+            f"published file is left as it was: {lines}. Mend the cause and run again"
+        )
+
+
+def _failed(results: Sequence[AuditResult]) -> list[AuditResult]:
+    return [r for r in results if r.severity == "critical" and r.status != "passed"]
+
+
+def _run_audit(connection: duckdb.DuckDBPyConnection, audit: Audit) -> AuditResult:
+    name = audit.name.split(".", 1)[1]
+    try:
+        relation = connection.execute(audit.sql)
+        columns = [str(column[0]) for column in relation.description or ()]
+        rows = relation.fetchall()
+    except duckdb.Error as exc:
+        return AuditResult(name, audit.severity, "errored", 0, str(exc), audit.sentence)
+    example = None
+    if rows:
+        example = ", ".join(f"{c} = {v}" for c, v in zip(columns, rows[0], strict=True))
+    status = "failed" if rows else "passed"
+    return AuditResult(name, audit.severity, status, len(rows), example, audit.sentence)
+
+
+def _file_table(folder: Path) -> dict[str, dict[str, Any]]:
+    paths = [folder / "tidemark.duckdb", *sorted((folder / "parquet").rglob("*.parquet"))]
+    return {
+        path.relative_to(folder).as_posix(): {
+            "bytes": path.stat().st_size,
+            "sha256": sha256_of(path),
+        }
+        for path in paths
+    }
+
+
+def _read_build(folder: Path) -> dict[str, Any]:
+    path = folder / "build.json"
+    if not path.exists():
+        raise PublishError(f"there is no finished build in {folder}; build again")
+    record: dict[str, Any] = json.loads(path.read_bytes())
+    return record
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    write_bytes_atomically(path, json.dumps(content, indent=2, sort_keys=True).encode() + b"\n")
+
+
+def _code_commit() -> str | None:
+    """Return the commit that the checkout is on, or None outside of one."""
+    git = Path(__file__).resolve().parent.parent / ".git"
+    try:
+        head = (git / "HEAD").read_text().strip()
+        return (git / head[5:]).read_text().strip() if head.startswith("ref: ") else head
+    except OSError:
+        return None
+
+
+def read_built_at(manifest: dict[str, Any]) -> datetime:
+    """Return when the build behind a manifest began, in UTC."""
+    return datetime.fromisoformat(manifest["built_at"]).astimezone(UTC)

@@ -1,0 +1,77 @@
+-- Grain: one row per market_date, source, coin_id and known_from.
+-- Every vendor's observation of every coin, under our own coin_id, with the span of time
+-- in which it was the latest word. known_to is null for the word that stands today.
+with market_daily as (
+    select * from raw.market_daily
+),
+
+coin_xref as (
+    select * from reference.coin_xref
+),
+
+identified as (
+    select
+        market_daily.market_date,
+        market_daily.source,
+        coalesce(coin_xref.coin_id, market_daily.coin_id) as coin_id,
+        market_daily.coin_id as vendor_coin_id,
+        market_daily.symbol,
+        market_daily.name,
+        market_daily.price_usd,
+        market_daily.market_cap_usd,
+        market_daily.circulating_supply,
+        market_daily.volume_24h_usd,
+        market_daily.vintage = 'reconstructed' as is_reconstructed,
+        -- History counts as known at the end of the day that it describes.
+        case
+            when market_daily.vintage = 'reconstructed'
+                then cast(market_daily.market_date as timestamptz) + interval 1 day
+            else market_daily.known_at
+        end as known_from,
+        market_daily.known_at as stored_at,
+        market_daily.run_id
+    from market_daily
+    left join coin_xref
+        on
+            market_daily.source = coin_xref.source
+            and market_daily.coin_id = coin_xref.source_coin_id
+            and market_daily.market_date >= coalesce(coin_xref.valid_from, date '0001-01-01')
+            and market_daily.market_date < coalesce(coin_xref.valid_to, date '9999-12-31')
+),
+
+-- A live row always wins over a reconstructed one. Two vendor ids of one coin on one day
+-- (an old and a new page): the one with the larger cap is the last word.
+spanned as (
+    select
+        *,
+        lead(known_from) over (
+            partition by market_date, source, coin_id
+            order by
+                not is_reconstructed, known_from, stored_at,
+                coalesce(market_cap_usd, 0), vendor_coin_id
+        ) as known_to
+    from identified
+),
+
+final as (
+    select
+        market_date,
+        source,
+        coin_id,
+        known_from,
+        known_to,
+        vendor_coin_id,
+        symbol,
+        name,
+        price_usd,
+        market_cap_usd,
+        coalesce(circulating_supply, market_cap_usd / nullif(price_usd, 0))
+            as circulating_supply,
+        volume_24h_usd,
+        is_reconstructed,
+        run_id
+    from spanned
+    where known_to is null or known_to > known_from
+)
+
+select * from final
