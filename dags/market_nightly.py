@@ -23,6 +23,7 @@ def _run(name: str, *arguments: Any, **options: Any) -> Any:
 
     final = (
         errors.AuditError,
+        errors.BlockedNightError,
         errors.ConfigurationError,
         errors.PayloadError,
         errors.QualityError,

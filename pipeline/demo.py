@@ -156,7 +156,5 @@ def _show(folder: Path, console: Console) -> None:
         ).fetchall()
     for market_date, index_id, level, *fractions in rows:
         shown = ["-" if value is None else f"{value:+.2%}" for value in fractions[:-1]]
-        table.add_row(
-            str(market_date), index_id, f"{level:,.2f}", *shown, f"{fractions[-1]:.1%}"
-        )
+        table.add_row(str(market_date), index_id, f"{level:,.2f}", *shown, f"{fractions[-1]:.1%}")
     console.print(table)

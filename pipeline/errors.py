@@ -8,7 +8,8 @@
     ├── SourceError               a vendor could not be asked or did not answer
     │   ├── RateLimitedError      it told us to come back later
     │   ├── NotYetAvailableError  the day is not complete there yet
-    │   └── UnobtainableError     the vendor can never answer for that day
+    │   ├── UnobtainableError     the vendor can never answer for that day
+    │   └── BlockedNightError     a dataset is missing that a night cannot do without
     ├── PayloadError              it answered, but not in the documented shape
     ├── QualityError              the rows do not pass the gate
     ├── AuditError                the built file does not pass the audits
@@ -46,6 +47,10 @@ class NotYetAvailableError(SourceError):
 
 class UnobtainableError(SourceError):
     """The vendor answers for now only, and nothing was landed for that day."""
+
+
+class BlockedNightError(SourceError):
+    """A dataset is missing that a night cannot do without; nothing was built."""
 
 
 class PayloadError(TidemarkError):

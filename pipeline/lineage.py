@@ -35,7 +35,9 @@ def trace_columns(project: Project, models: Sequence[Model]) -> list[ColumnLinea
     for model in models:
         if model.parents:
             edges |= _edges_of(model, schema)
-    return sorted(edges, key=lambda edge: (edge.model, edge.column, edge.parent, edge.parent_column))
+    return sorted(
+        edges, key=lambda edge: (edge.model, edge.column, edge.parent, edge.parent_column)
+    )
 
 
 def _schema(project: Project) -> dict[str, dict[str, dict[str, str]]]:
@@ -46,9 +48,7 @@ def _schema(project: Project) -> dict[str, dict[str, dict[str, str]]]:
             column.name: column.type for column in model.doc.columns
         }
     schema["raw"] = {
-        dataset.name: {
-            column.name: column.type for column in (*dataset.columns, *LINEAGE_COLUMNS)
-        }
+        dataset.name: {column.name: column.type for column in (*dataset.columns, *LINEAGE_COLUMNS)}
         for dataset in DATASETS.values()
     }
     return schema

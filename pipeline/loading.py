@@ -15,7 +15,7 @@ import pandas as pd
 
 from pipeline.datasets import Dataset, Vintage
 from pipeline.journal import Journal
-from pipeline.quality.gate import GateReport, results_frame, run_gate
+from pipeline.quality.gate import results_frame, run_gate
 from pipeline.quality.quarantine import Quarantine
 from pipeline.quality.rules import HISTORY_MAX_QUARANTINE_FRACTION, GateContext
 from pipeline.raw_store import RawStore

@@ -146,11 +146,13 @@ def load_project(sql_dir: Path) -> Project:
     if not models:
         raise ConfigurationError(f"there are no models in {sql_dir}; is TIDEMARK_SQL_DIR right?")
     known = {*models, *(f"raw.{name}" for name in DATASETS)}
-    for subject in (*models.values(), *audits):
-        unknown = [parent for parent in subject.parents if parent not in known]
+    parents = {model.name: model.parents for model in models.values()}
+    parents |= {audit.name: audit.parents for audit in audits}
+    for name, needed in parents.items():
+        unknown = [parent for parent in needed if parent not in known]
         if unknown:
             raise ConfigurationError(
-                f"{subject.name} reads {', '.join(unknown)}, which nothing makes; name a model "
+                f"{name} reads {', '.join(unknown)}, which nothing makes; name a model "
                 "as schema.table, a raw dataset as raw.dataset"
             )
     return Project(models=models, audits=audits)
@@ -255,9 +257,7 @@ def _load_doc(path: Path, name: str) -> TableDoc:
 
 
 def _reference_select(path: Path, doc: TableDoc) -> str:
-    columns = ", ".join(
-        f"{quote(column.name)}: {quote(column.type)}" for column in doc.columns
-    )
+    columns = ", ".join(f"{quote(column.name)}: {quote(column.type)}" for column in doc.columns)
     return (
         f"select * from read_csv({quote(str(path))}, header = true, delim = ',', "
         f"quote = '\"', escape = '\"', nullstr = '', strict_mode = true, "
@@ -265,9 +265,7 @@ def _reference_select(path: Path, doc: TableDoc) -> str:
     )
 
 
-def run_models(
-    connection: duckdb.DuckDBPyConnection, models: Sequence[Model]
-) -> list[ModelTiming]:
+def run_models(connection: duckdb.DuckDBPyConnection, models: Sequence[Model]) -> list[ModelTiming]:
     """Create each model's table, check it against its documentation, and comment it.
 
     Rows are stored in the order of the grain, so a file does not depend on the number of
@@ -317,17 +315,13 @@ def _check_contract(connection: duckdb.DuckDBPyConnection, model: Model) -> None
 
 
 def _plain_type(duckdb_type: str) -> str:
-    return {"timestamp with time zone": "timestamptz"}.get(
-        duckdb_type.lower(), duckdb_type.lower()
-    )
+    return {"timestamp with time zone": "timestamptz"}.get(duckdb_type.lower(), duckdb_type.lower())
 
 
 def write_comments(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
     """Put the documentation of ``model`` into the database as comments."""
     grain = f" One row per {', '.join(model.doc.grain)}." if model.doc.grain else ""
-    connection.execute(
-        f"comment on table {model.name} is {quote(model.doc.description + grain)}"
-    )
+    connection.execute(f"comment on table {model.name} is {quote(model.doc.description + grain)}")
     for column in model.doc.columns:
         text = f"{column.meaning} [{column.unit}]"
         connection.execute(

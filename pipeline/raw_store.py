@@ -122,9 +122,7 @@ class RawStore:
             ).fetchall()
         return {day: int(count) for day, count in rows}
 
-    def read(
-        self, dataset: Dataset, source: str, *, since: date, before: date
-    ) -> pd.DataFrame:
+    def read(self, dataset: Dataset, source: str, *, since: date, before: date) -> pd.DataFrame:
         """Return the latest word on every key of a source between two days.
 
         Args:
@@ -261,8 +259,7 @@ class RawStore:
         report = AppendReport(*(counts or (0, 0, 0)))
         if report.added + report.revised:
             table = connection.execute(
-                "select * exclude (is_revision, is_news) from fresh where is_news "
-                f"order by {keys}"
+                f"select * exclude (is_revision, is_news) from fresh where is_news order by {keys}"
             ).to_arrow_table()
             self._write(folder, table, run_id=run_id, known_at=known_at)
         return report
@@ -296,7 +293,9 @@ class RawStore:
             How many files were folded away.
         """
         folded = 0
-        for folder in sorted(path for path in (self._root / dataset.name).glob("*") if path.is_dir()):
+        for folder in sorted(
+            path for path in (self._root / dataset.name).glob("*") if path.is_dir()
+        ):
             files = sorted(folder.glob("[!.]*.parquet"))
             if len(files) >= max(at_least, 2):
                 self._compact_folder(dataset, folder, files)
@@ -341,7 +340,5 @@ class RawStore:
 def _write_parquet(path: Path, table: pa.Table, *, parts: list[str]) -> Path:
     metadata = {**(table.schema.metadata or {}), _PARTS_KEY: json.dumps(parts).encode()}
     with replacing(path) as temporary:
-        pq.write_table(
-            table.replace_schema_metadata(metadata), temporary, compression="zstd"
-        )
+        pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
     return path

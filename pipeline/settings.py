@@ -22,10 +22,16 @@ class Settings(BaseSettings):
     """Tidemark's settings, read from ``TIDEMARK_*`` variables and an optional ``.env``."""
 
     model_config = SettingsConfigDict(
-        env_prefix="TIDEMARK_", env_file=".env", extra="ignore", frozen=True
+        env_prefix="TIDEMARK_",
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
     )
 
-    home: Path = Field(Path("data"), description="root of landing, raw, builds and published")
+    home: Path = Field(
+        default=Path("data"), description="root of landing, raw, builds and published"
+    )
     sql_dir: Path = Field(default_factory=lambda: _shipped("sql"))
     dags_dir: Path = Field(default_factory=lambda: _shipped("dags"))
 
@@ -37,14 +43,16 @@ class Settings(BaseSettings):
     http_connect_timeout_seconds: float = 10.0
     http_read_timeout_seconds: float = 60.0
     http_total_timeout_seconds: float = 300.0
-    http_attempts: int = Field(5, ge=1)
-    http_backoff_seconds: float = Field(1.0, ge=0)
+    http_attempts: int = Field(default=5, ge=1)
+    http_backoff_seconds: float = Field(default=1.0, ge=0)
     http_retry_after_max_seconds: float = 180.0
     http_max_bytes: int = 64 * 1024 * 1024
 
-    builds_kept: int = Field(7, ge=2)
-    lock_timeout_seconds: float = Field(0.0, ge=0)
-    threads: int | None = Field(None, ge=1, description="DuckDB threads; all cores by default")
+    builds_kept: int = Field(default=7, ge=2)
+    lock_timeout_seconds: float = Field(default=0.0, ge=0)
+    threads: int | None = Field(
+        default=None, ge=1, description="DuckDB threads; all cores by default"
+    )
 
     smtp_host: str | None = None
     smtp_port: int = 25
@@ -52,10 +60,12 @@ class Settings(BaseSettings):
     smtp_password: SecretStr | None = None
     smtp_starttls: bool = False
     alert_from: str = "tidemark@localhost"
-    alert_to: str = Field("", description="comma separated; empty sends no mail")
+    alert_to: str = Field(default="", description="comma separated; empty sends no mail")
 
     now_override: AwareDatetime | None = Field(
-        None, alias="TIDEMARK_NOW", description="pretend it is this time; sandbox and tests only"
+        default=None,
+        validation_alias="TIDEMARK_NOW",
+        description="pretend it is this time; sandbox and tests only",
     )
 
     @property

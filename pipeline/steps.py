@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.datasets import DATASETS, get_dataset
 from pipeline.errors import (
+    BlockedNightError,
     PublishError,
     SourceError,
     TidemarkError,
@@ -31,7 +32,7 @@ from pipeline.settings import Settings
 from pipeline.sources.registry import get_source, nightly_datasets, sources_for
 
 if TYPE_CHECKING:
-    from pipeline.landing import LandedPayload
+    from pipeline.landing import LandedPayload, Landing
     from pipeline.sources.base import Source
 
 logger = logging.getLogger(__name__)
@@ -123,10 +124,10 @@ def _obtain(
     if source.kind == "now_only":
         is_past = market_date != settings.default_market_date()
         if is_past or _is_stored(settings, source, market_date):
-            landed = landing.find(source.dataset, source.name, market_date)
-            if landed:
-                logger.info("using what %s sent for %s before", source.name, market_date)
-                return landed[0]
+            for payloads in landing.find(source.dataset, source.name, market_date):
+                if _is_whole(landing, source, payloads, market_date):
+                    logger.info("using what %s sent for %s before", source.name, market_date)
+                    return payloads
             if is_past:
                 raise UnobtainableError(
                     f"{source.name} only knows the present and nothing was landed on "
@@ -146,6 +147,20 @@ def _obtain(
             )
             for name, response in source.fetch(client, settings, market_date)
         ]
+
+
+def _is_whole(
+    landing: Landing, source: Source, payloads: list[LandedPayload], market_date: date
+) -> bool:
+    """Return whether a landed fetch can be read; one that a crash cut short cannot."""
+    try:
+        source.parse([(p.name, landing.read(p)) for p in payloads], market_date)
+    except TidemarkError as exc:
+        logger.warning(
+            "a landed fetch of %s for %s is of no use: %s", source.name, market_date, exc
+        )
+        return False
+    return True
 
 
 def _is_stored(settings: Settings, source: Source, market_date: date) -> bool:
@@ -231,7 +246,7 @@ def build(
         made from the very same inputs, and then nothing was built.
 
     Raises:
-        SourceError: A blocking dataset was not loaded tonight.
+        BlockedNightError: A blocking dataset was not loaded tonight.
         ConfigurationError: There is nothing to build from, or a model is wrong.
     """
     from pipeline.models import load_project
@@ -261,7 +276,7 @@ def _require_blocking(loaded: set[str], market_date: date) -> None:
         if dataset not in loaded and any(s.is_blocking for s in sources_for(dataset))
     ]
     if missing:
-        raise SourceError(
+        raise BlockedNightError(
             f"{', '.join(missing)} of {market_date} could not be loaded, and there is no night "
             "without it; the published file stays as it was. See the failed task, then run "
             f"`tidemark refresh --market-date {market_date}`"

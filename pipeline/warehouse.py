@@ -169,9 +169,7 @@ class Warehouse:
             folder = self._settings.builds_dir / f"{build_id}-{attempt}"
         return folder
 
-    def _attach_raw(
-        self, connection: duckdb.DuckDBPyConnection, known_by: datetime | None
-    ) -> None:
+    def _attach_raw(self, connection: duckdb.DuckDBPyConnection, known_by: datetime | None) -> None:
         connection.execute("attach ':memory:' as raw")
         for dataset in DATASETS.values():
             connection.execute(
@@ -243,8 +241,13 @@ class Warehouse:
                 "insert into quality.audit_result values (?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
-                        build.run_id, r.audit, r.severity, r.status, r.bad_count,
-                        r.example, r.sentence,
+                        build.run_id,
+                        r.audit,
+                        r.severity,
+                        r.status,
+                        r.bad_count,
+                        r.example,
+                        r.sentence,
                     )
                     for r in results
                 ],
@@ -267,9 +270,7 @@ class Warehouse:
         target.unlink(missing_ok=True)
         shutil.rmtree(folder / "parquet", ignore_errors=True)
         with create_warehouse(target, self._settings.threads) as connection:
-            connection.execute(
-                f"attach {quote(str(folder / 'build.duckdb'))} as build (read_only)"
-            )
+            connection.execute(f"attach {quote(str(folder / 'build.duckdb'))} as build (read_only)")
             for model in project.ordered():
                 if not model.doc.is_published:
                     continue

@@ -5,7 +5,12 @@ with divisor_ledger as (
 ),
 
 final as (
-    select *
+    select
+        profile,
+        index_id,
+        effective_date,
+        divisor_before,
+        divisor_after
     from divisor_ledger
     where
         not coalesce(

@@ -1,6 +1,7 @@
 -- Grain: one row per market_date, profile, index_id, effective_date and coin_id.
--- What every position of a basket is worth on every day on which the basket is in force:
--- from the close of its weighting date to the close of the next one, both included.
+-- What every position of a basket is worth on every day on which the basket is in
+-- force: from the close of its weighting date to the close of the next one, both
+-- included.
 with constituents as (
     select * from indices.constituent
 ),
@@ -43,8 +44,8 @@ final as (
     inner join prices
         on
             constituents.coin_id = prices.coin_id
-            and prices.market_date >= periods.weighting_date
-            and (periods.last_date is null or prices.market_date <= periods.last_date)
+            and periods.weighting_date <= prices.market_date
+            and (periods.last_date is null or periods.last_date >= prices.market_date)
 )
 
 select * from final

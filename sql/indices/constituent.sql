@@ -20,7 +20,8 @@ prices as (
     select * from indices.constituent_price_daily
 ),
 
--- The supply that was known when the review was weighted, not older than the rule allows.
+-- The supply that was known when the review was weighted, not older than the rule
+-- allows.
 weighted_supply as (
     select
         decisions.profile,
@@ -37,7 +38,9 @@ weighted_supply as (
         on
             decisions.coin_id = observations.coin_id
             and observations.market_date
-            between review_calendar.weighting_date - review_calendar.supply_max_age_days + 1
+            between review_calendar.weighting_date
+            - review_calendar.supply_max_age_days
+            + 1
             and review_calendar.weighting_date
             and observations.known_from
             <= cast(review_calendar.weighting_date as timestamptz)
@@ -118,7 +121,7 @@ final as (
         baskets.candidate_rank,
         row_number() over (
             partition by baskets.profile, baskets.effective_date, baskets.index_id
-            order by baskets.market_value_usd desc, baskets.coin_id
+            order by baskets.market_value_usd desc, baskets.coin_id asc
         ) as weight_rank,
         baskets.units,
         baskets.supply_date,

@@ -1,6 +1,6 @@
 -- Grain: one row per market_date, profile, index_id and coin_id.
--- Every constituent on every day: its weight at the close, and what it added to the day's
--- move of the index. The contributions of a day add up to the index's return.
+-- Every constituent on every day: its weight at the close, and what it added to the
+-- day's move of the index. The contributions of a day add up to the index's return.
 with positions as (
     select * from indices.basket_value_daily
 ),
@@ -13,8 +13,8 @@ review_calendar as (
     select * from indices.review_calendar
 ),
 
--- On a weighting date the close still belongs to the old basket; on the base date there is
--- no old one.
+-- On a weighting date the close still belongs to the old basket; on the base date there
+-- is no old one.
 in_force as (
     select
         positions.*,

@@ -1,7 +1,7 @@
 -- Grain: one row per market_date and coin_id.
--- The price that the indices use, for every coin that was ever a constituent and every day
--- since it was first priced. A day without a price carries the last one and counts the days.
--- From the day of a migration on, a coin is priced through its successor.
+-- The price that the indices use, for every coin that was ever a constituent and every
+-- day since it was first priced. A day without a price carries the last one and counts
+-- the days. From the day of a migration on, a coin is priced through its successor.
 with members as (
     select distinct coin_id
     from indices.review_decision
@@ -53,11 +53,11 @@ observed as (
     inner join prices
         on
             forms.priced_coin_id = prices.coin_id
-            and prices.market_date >= forms.effective_date
+            and forms.effective_date <= prices.market_date
     -- The last form wins where two of them trade on one day.
     qualify row_number() over (
         partition by forms.coin_id, prices.market_date
-        order by forms.link_count desc, forms.priced_coin_id
+        order by forms.link_count desc, forms.priced_coin_id asc
     ) = 1
 ),
 
@@ -82,8 +82,8 @@ final as (
     from spans
     inner join calendar
         on
-            calendar.market_date >= spans.market_date
-            and (spans.next_date is null or calendar.market_date < spans.next_date)
+            spans.market_date <= calendar.market_date
+            and (spans.next_date is null or spans.next_date > calendar.market_date)
 )
 
 select * from final

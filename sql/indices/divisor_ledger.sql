@@ -1,6 +1,6 @@
 -- Grain: one row per profile, index_id and effective_date.
--- Both sides of every change of basket, at the same closing prices, and the divisor that
--- makes the level the same before and after.
+-- Both sides of every change of basket, at the same closing prices, and the divisor
+-- that makes the level the same before and after.
 with totals as (
     select * from indices.basket_total_daily
 ),

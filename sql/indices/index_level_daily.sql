@@ -1,6 +1,6 @@
 -- Grain: one row per market_date, profile and index_id.
--- The level of every index at every 24:00 UTC close: the market value of the basket in force
--- over its divisor. On a weighting date both baskets give the same level.
+-- The level of every index at every 24:00 UTC close: the market value of the basket in
+-- force over its divisor. On a weighting date both baskets give the same level.
 with totals as (
     select * from indices.basket_total_daily
 ),

@@ -1,6 +1,6 @@
 -- Grain: one row per market_date, profile and pair_id.
--- One index over another, both as levels: small over large is the size ratio, which rises
--- when small coins beat large ones.
+-- One index over another, both as levels: small over large is the size ratio, which
+-- rises when small coins beat large ones.
 with levels as (
     select * from indices.index_level_daily
 ),

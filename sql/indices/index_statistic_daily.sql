@@ -1,6 +1,6 @@
 -- Grain: one row per market_date, profile and index_id.
--- Returns over calendar days, drawdown from the highest close so far, and the last day on
--- which the level was lower or higher than today.
+-- Returns over calendar days, drawdown from the highest close so far, and the last day
+-- on which the level was lower or higher than today.
 with levels as (
     select * from indices.index_level_daily
 ),
@@ -77,7 +77,8 @@ final as (
         on
             spanned.profile = year_ago.profile
             and spanned.index_id = year_ago.index_id
-            and cast(spanned.market_date - interval 1 year as date) = year_ago.market_date
+            and cast(spanned.market_date - interval 1 year as date)
+            = year_ago.market_date
     left join levels as three_years_ago
         on
             spanned.profile = three_years_ago.profile

@@ -18,7 +18,10 @@ closing_weights as (
 ),
 
 index_ids as (
-    select distinct profile, index_id from constituents
+    select distinct
+        profile,
+        index_id
+    from constituents
 ),
 
 candidate_counts as (
@@ -30,29 +33,38 @@ candidate_counts as (
     group by profile, effective_date
 ),
 
+events as (
+    select distinct
+        profile,
+        index_id,
+        weighting_date
+    from constituents
+),
+
+before_review as (
+    select closing_weights.*
+    from closing_weights
+    inner join events
+        on
+            closing_weights.profile = events.profile
+            and closing_weights.index_id = events.index_id
+            and closing_weights.market_date = events.weighting_date
+    where closing_weights.effective_date <= closing_weights.market_date
+),
+
 changes as (
     select
         coalesce(after_review.profile, before_review.profile) as profile,
         coalesce(after_review.index_id, before_review.index_id) as index_id,
-        coalesce(after_review.weighting_date, before_review.market_date) as weighting_date,
+        coalesce(after_review.weighting_date, before_review.market_date)
+            as weighting_date,
         coalesce(after_review.coin_id, before_review.coin_id) as coin_id,
         coalesce(after_review.weight_fraction, 0) as weight_after,
         coalesce(before_review.weight_fraction, 0) as weight_before,
         before_review.coin_id is null as is_addition,
         after_review.coin_id is null as is_deletion
     from constituents as after_review
-    full join (
-        select closing_weights.*
-        from closing_weights
-        inner join (
-            select distinct profile, index_id, weighting_date from constituents
-        ) as events
-            on
-                closing_weights.profile = events.profile
-                and closing_weights.index_id = events.index_id
-                and closing_weights.market_date = events.weighting_date
-        where closing_weights.effective_date <= closing_weights.market_date
-    ) as before_review
+    full join before_review
         on
             after_review.profile = before_review.profile
             and after_review.index_id = before_review.index_id
@@ -68,9 +80,12 @@ counted as (
         count(*) filter (where not is_deletion) as constituent_count,
         count(*) filter (where is_addition) as addition_count,
         count(*) filter (where is_deletion) as deletion_count,
-        sum(abs(weight_after - weight_before) order by coin_id) / 2 as turnover_fraction,
-        string_agg(coin_id, ', ' order by coin_id) filter (where is_addition) as additions,
-        string_agg(coin_id, ', ' order by coin_id) filter (where is_deletion) as deletions
+        sum(abs(weight_after - weight_before) order by coin_id)
+        / 2 as turnover_fraction,
+        string_agg(coin_id, ', ' order by coin_id) filter (where is_addition)
+            as additions,
+        string_agg(coin_id, ', ' order by coin_id) filter (where is_deletion)
+            as deletions
     from changes
     group by profile, index_id, weighting_date
 ),

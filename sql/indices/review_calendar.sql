@@ -49,17 +49,21 @@ in_force as (
         weighting_date,
         max(version) as rulebook_version,
         max(value) filter (where rule = 'base_level') as base_level,
-        max(value) filter (where rule = 'cutoff_days_before_month_end') as cutoff_lead_days,
-        max(value) filter (where rule = 'review_known_within_days') as known_within_days,
+        max(value) filter (where rule = 'cutoff_days_before_month_end')
+            as cutoff_lead_days,
+        max(value) filter (where rule = 'review_known_within_days')
+            as known_within_days,
         max(value) filter (where rule = 'rank_window_days') as rank_window_days,
         max(value) filter (where rule = 'supply_max_age_days') as supply_max_age_days,
         max(value) filter (where rule = 'min_candidate_count') as min_candidate_count,
         max(value) filter (where rule = 'last_rank.large') as large_last_rank,
         max(value) filter (where rule = 'last_rank.mid') as mid_last_rank,
         max(value) filter (where rule = 'last_rank.small') as small_last_rank,
-        max(value) filter (where rule = 'buffer_fraction.large') as large_buffer_fraction,
+        max(value) filter (where rule = 'buffer_fraction.large')
+            as large_buffer_fraction,
         max(value) filter (where rule = 'buffer_fraction.mid') as mid_buffer_fraction,
-        max(value) filter (where rule = 'buffer_fraction.small') as small_buffer_fraction
+        max(value) filter (where rule = 'buffer_fraction.small')
+            as small_buffer_fraction
     from rules
     group by profile, weighting_date
 ),
@@ -68,7 +72,8 @@ final as (
     select
         in_force.profile,
         in_force.weighting_date + 1 as effective_date,
-        in_force.weighting_date - cast(in_force.cutoff_lead_days as integer) as cutoff_date,
+        in_force.weighting_date
+        - cast(in_force.cutoff_lead_days as integer) as cutoff_date,
         in_force.weighting_date,
         in_force.weighting_date <= bounds.last_date as is_effective,
         in_force.rulebook_version,

@@ -1,6 +1,6 @@
 -- Grain: one row per profile, effective_date and coin_id.
--- Every coin that a review could have taken, measured at the cut-off, and whether the rules
--- admit it. Whether it got a place is in indices.review_decision.
+-- Every coin that a review could have taken, measured at the cut-off, and whether the
+-- rules admit it. Whether it got a place is in indices.review_decision.
 with review_calendar as (
     select * from indices.review_calendar
 ),
@@ -63,8 +63,10 @@ classed as (
     left join asset_class
         on
             measured.coin_id = asset_class.coin_id
-            and measured.cutoff_date >= coalesce(asset_class.effective_from, date '0001-01-01')
-            and measured.cutoff_date < coalesce(asset_class.effective_to, date '9999-12-31')
+            and measured.cutoff_date
+            >= coalesce(asset_class.effective_from, date '0001-01-01')
+            and measured.cutoff_date
+            < coalesce(asset_class.effective_to, date '9999-12-31')
 ),
 
 -- A coin makes way for its successor from the day of the link on, once that is priced.
@@ -101,7 +103,8 @@ judged as (
             and 'exclude_class.' || classed.asset_class = rulebook.rule
             and classed.effective_date
             >= coalesce(rulebook.effective_from, date '0001-01-01')
-            and classed.effective_date < coalesce(rulebook.effective_to, date '9999-12-31')
+            and classed.effective_date
+            < coalesce(rulebook.effective_to, date '9999-12-31')
     left join migrated
         on
             classed.profile = migrated.profile
@@ -119,7 +122,10 @@ final as (
         ineligible_reason,
         row_number() over (
             partition by profile, effective_date, ineligible_reason is null
-            order by rank_cap_usd desc nulls last, median_volume_24h_usd desc nulls last, coin_id
+            order by
+                rank_cap_usd desc nulls last,
+                median_volume_24h_usd desc nulls last,
+                coin_id asc
         ) as candidate_rank,
         rank_cap_usd,
         price_usd,

@@ -1,8 +1,8 @@
 -- Grain: one row per profile, effective_date and coin_id.
 -- Who is in after each review, and in which segment. A cut at rank n is decided with a
--- buffer b: everybody ranked n(1 - b) or better is in, then sitting members ranked n(1 + b)
--- or better, then the best of the rest, until n places are taken. Each review looks at the
--- members of the one before, so the reviews are worked through in order.
+-- buffer b: everybody ranked n(1 - b) or better is in, then sitting members ranked n(1
+-- + b) or better, then the best of the rest, until n places are taken. Each review
+-- looks at the members of the one before, so the reviews are worked through in order.
 with recursive
 
 candidates as (
@@ -93,12 +93,14 @@ decided as (
                     case
                         when
                             entries.candidate_rank
-                            <= entries.large_last_rank * (1 - entries.large_buffer_fraction)
+                            <= entries.large_last_rank
+                            * (1 - entries.large_buffer_fraction)
                             then 1
                         when
                             sitting.segment = 'large'
                             and entries.candidate_rank
-                            <= entries.large_last_rank * (1 + entries.large_buffer_fraction)
+                            <= entries.large_last_rank
+                            * (1 + entries.large_buffer_fraction)
                             then 2
                         else 3
                     end,
@@ -127,12 +129,14 @@ decided as (
                     case
                         when
                             entries.candidate_rank
-                            <= entries.small_last_rank * (1 - entries.small_buffer_fraction)
+                            <= entries.small_last_rank
+                            * (1 - entries.small_buffer_fraction)
                             then 1
                         when
                             sitting.segment is not null
                             and entries.candidate_rank
-                            <= entries.small_last_rank * (1 + entries.small_buffer_fraction)
+                            <= entries.small_last_rank
+                            * (1 + entries.small_buffer_fraction)
                             then 2
                         else 3
                     end,
@@ -140,7 +144,10 @@ decided as (
             ) as top_place
         from entries
         inner join (
-            select distinct profile, review_number + 1 as review_number from decided
+            select distinct
+                profile,
+                review_number + 1 as review_number
+            from decided
         ) as turn
             on
                 entries.profile = turn.profile
@@ -163,7 +170,8 @@ decided as (
                     decided.coin_id = successors.coin_id
                     and decided.cutoff_date < successors.effective_date
             where decided.is_in_top
-            group by decided.profile, coalesce(successors.successor_coin_id, decided.coin_id)
+            group by
+                decided.profile, coalesce(successors.successor_coin_id, decided.coin_id)
         ) as sitting
             on
                 entries.profile = sitting.profile

@@ -39,7 +39,10 @@ seen as (
     where
         observations.price_usd > 0
         and observations.known_from <= review_days.known_by
-        and (observations.known_to is null or observations.known_to > review_days.known_by)
+        and (
+            observations.known_to is null
+            or observations.known_to > review_days.known_by
+        )
 ),
 
 by_day as (

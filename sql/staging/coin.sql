@@ -8,7 +8,8 @@ with observations as (
 final as (
     select
         coin_id,
-        max_by(symbol, (market_date, source)) filter (where symbol is not null) as symbol,
+        max_by(symbol, (market_date, source)) filter (where symbol is not null)
+            as symbol,
         max_by(name, (market_date, source)) filter (where name is not null) as name,
         min(market_date) as first_date,
         max(market_date) as last_date

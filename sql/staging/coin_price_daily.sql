@@ -1,6 +1,6 @@
 -- Grain: one row per market_date and coin_id.
--- The price of a coin at the day's 24:00 UTC close as we know it today: the median of what
--- the accepted sources say. Only days on which at least one source was seen.
+-- The price of a coin at the day's 24:00 UTC close as we know it today: the median of
+-- what the accepted sources say. Only days on which at least one source was seen.
 with observations as (
     select * from staging.market_observation
     where known_to is null and price_usd > 0

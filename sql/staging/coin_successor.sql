@@ -1,6 +1,6 @@
 -- Grain: one row per coin_id and successor_coin_id.
--- Every later form of a coin, through any number of migrations, with how many units of the
--- successor one unit of the coin became, and the day from whose close that holds.
+-- Every later form of a coin, through any number of migrations, with how many units of
+-- the successor one unit of the coin became, and the day from whose close that holds.
 with recursive
 
 coin_link as (

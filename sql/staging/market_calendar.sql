@@ -1,5 +1,6 @@
 -- Grain: one row per market_date.
--- Every UTC day from the first to the last observation, whether or not anything was seen.
+-- Every UTC day from the first to the last observation, whether or not anything was
+-- seen.
 with observed as (
     select
         min(market_date) as first_date,
@@ -8,8 +9,9 @@ with observed as (
 ),
 
 days as (
-    select cast(unnest(generate_series(first_date, last_date, interval 1 day)) as date)
-        as market_date
+    select
+        cast(unnest(generate_series(first_date, last_date, interval 1 day)) as date)
+            as market_date
     from observed
 ),
 

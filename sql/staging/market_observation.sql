@@ -1,6 +1,7 @@
 -- Grain: one row per market_date, source, coin_id and known_from.
--- Every vendor's observation of every coin, under our own coin_id, with the span of time
--- in which it was the latest word. known_to is null for the word that stands today.
+-- Every vendor's observation of every coin, under our own coin_id, with the span of
+-- time in which it was the latest word. known_to is null for the word that stands
+-- today.
 with market_daily as (
     select * from raw.market_daily
 ),
@@ -35,12 +36,14 @@ identified as (
         on
             market_daily.source = coin_xref.source
             and market_daily.coin_id = coin_xref.source_coin_id
-            and market_daily.market_date >= coalesce(coin_xref.valid_from, date '0001-01-01')
-            and market_daily.market_date < coalesce(coin_xref.valid_to, date '9999-12-31')
+            and market_daily.market_date
+            >= coalesce(coin_xref.valid_from, date '0001-01-01')
+            and market_daily.market_date
+            < coalesce(coin_xref.valid_to, date '9999-12-31')
 ),
 
--- A live row always wins over a reconstructed one. Two vendor ids of one coin on one day
--- (an old and a new page): the one with the larger cap is the last word.
+-- A live row always wins over a reconstructed one. Two vendor ids of one coin on one
+-- day (an old and a new page): the one with the larger cap is the last word.
 spanned as (
     select
         *,
@@ -64,9 +67,14 @@ final as (
         symbol,
         name,
         price_usd,
-        market_cap_usd,
-        coalesce(circulating_supply, market_cap_usd / nullif(price_usd, 0))
-            as circulating_supply,
+        -- A vendor's zero says that it does not know.
+        nullif(market_cap_usd, 0) as market_cap_usd,
+        nullif(
+            coalesce(
+                nullif(circulating_supply, 0), market_cap_usd / nullif(price_usd, 0)
+            ),
+            0
+        ) as circulating_supply,
         volume_24h_usd,
         is_reconstructed,
         run_id
