@@ -19,7 +19,7 @@ LOCK_WAIT_SECONDS = 900.0
 def _run(name: str, *arguments: Any, **options: Any) -> Any:
     """Run one step; an error that another try cannot mend ends the task at once."""
     from pipeline import errors, steps
-    from pipeline.settings import Settings
+    from pipeline.settings import load_settings
 
     final = (
         errors.AuditError,
@@ -30,7 +30,7 @@ def _run(name: str, *arguments: Any, **options: Any) -> Any:
         errors.UnobtainableError,
     )
     try:
-        return getattr(steps, name)(Settings(), *arguments, **options)
+        return getattr(steps, name)(load_settings(), *arguments, **options)
     except final as exc:
         raise AirflowFailException(str(exc)) from exc
 
@@ -43,19 +43,19 @@ def _run_id() -> str:
 def choose_market_date() -> str:
     """Return the day to refresh: the parameter, or the last UTC day complete by then.
 
-    A scheduled run counts from the instant it was due; runs by hand, by asset or from the
-    command line have no such instant and count from now.
+    A scheduled or backfilled run counts from the instant it was due; runs by hand, by asset
+    or from the command line have no such instant and count from now.
     """
-    from pipeline.settings import Settings
+    from pipeline.settings import load_settings
 
     context = get_current_context()
     asked = context["params"]["market_date"]
     if asked:
         return str(asked)
     due = context["dag_run"].logical_date
-    if context["dag_run"].run_type == "scheduled" and due is not None:
+    if context["dag_run"].run_type in ("scheduled", "backfill") and due is not None:
         return str((due.astimezone(UTC) - timedelta(days=1)).date())
-    return str(Settings().default_market_date())
+    return str(load_settings().default_market_date())
 
 
 @task(pool=VENDOR_POOL, execution_timeout=timedelta(minutes=30))

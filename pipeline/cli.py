@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +21,7 @@ from rich.table import Table
 
 from pipeline import __version__
 from pipeline.errors import ConfigurationError, QualityError, TidemarkError
-from pipeline.settings import Settings
+from pipeline.settings import Settings, load_settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -43,8 +45,9 @@ def main() -> None:
     """Run the command line; a mistake or a bad night ends in a sentence, not a traceback."""
     try:
         app(standalone_mode=True)
-    except TidemarkError as exc:
-        err.print(f"[bold red]{type(exc).__name__}[/]: {escape(str(exc))}")
+    except (TidemarkError, OSError) as exc:
+        text = "\n".join([str(exc), *getattr(exc, "__notes__", [])])
+        err.print(f"[bold red]{type(exc).__name__}[/]: {escape(text)}")
         sys.exit(2 if isinstance(exc, ConfigurationError) else 1)
 
 
@@ -85,7 +88,7 @@ def _working(text: str) -> Iterator[Callable[[str], None]]:
 
 def _print_rows(title: str, columns: list[str], rows: list[list[Any]], as_json: bool) -> None:
     if as_json:
-        records = [dict(zip(columns, row, strict=True)) for row in rows]
+        records = [dict(zip(columns, _finite(row), strict=True)) for row in rows]
         out.print_json(json.dumps(records, default=str))
         return
     table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
@@ -95,6 +98,24 @@ def _print_rows(title: str, columns: list[str], rows: list[list[Any]], as_json: 
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     out.print(table)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of a query with decimals as the numbers that they are."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value
+
+
+def _finite(value: Any) -> Any:
+    """Return a value with NaN and infinity as null, which JSON has no other word for."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return value
 
 
 def _cell(value: Any) -> str:
@@ -114,7 +135,7 @@ def refresh(market_date: MarketDate = None) -> None:
     """Run one night: extract, validate, load, build, audit, publish."""
     from pipeline import steps
 
-    settings = Settings()
+    settings = load_settings()
     day = _day(market_date, settings)
     with _working(f"refreshing {day}") as show:
         manifest = steps.refresh(settings, day, _run_id(settings, "refresh"), on_step=show)
@@ -130,7 +151,7 @@ def backfill(
     """Fetch a range of days of a dataset whose vendor can be asked for the past."""
     from pipeline import steps
 
-    settings = Settings()
+    settings = load_settings()
     with _working(f"fetching {dataset}"):
         loaded = steps.backfill(
             settings, dataset, first.date(), _day(last, settings), _run_id(settings, "backfill")
@@ -146,7 +167,7 @@ def import_history(
     """Load your own history, through the same gate as live data."""
     from pipeline.importing import find_files, import_file
 
-    settings = Settings()
+    settings = load_settings()
     files = find_files(folder)
     run_id = _run_id(settings, "import")
     reports = []
@@ -199,7 +220,7 @@ def build(
     from pipeline import steps
     from pipeline.lock import run_lock
 
-    settings = Settings()
+    settings = load_settings()
     run_id = _run_id(settings, "build")
     with (
         _working("building") as show,
@@ -214,7 +235,7 @@ def build(
         )
         if only:
             file = settings.builds_dir / built["build_id"] / "build.duckdb"
-        elif publish:
+        elif publish or built["is_unchanged"]:
             show("auditing")
             steps.audit(settings, built)
             show("publishing")
@@ -224,6 +245,8 @@ def build(
             file = settings.builds_dir / built["build_id"] / "build.duckdb"
     if built["is_unchanged"]:
         out.print(f"nothing new since build {built['build_id']}; {file} stays as it is")
+    elif only:
+        out.print(f"built {', '.join(only)} and what it reads into {file}")
     else:
         out.print(f"built {file} up to {built['market_date']}")
 
@@ -236,7 +259,7 @@ def rollback(
     from pipeline.lock import run_lock
     from pipeline.warehouse import Warehouse
 
-    settings = Settings()
+    settings = load_settings()
     with run_lock(settings.home, run_id=_run_id(settings, "rollback")):
         manifest = Warehouse(settings).rollback(build_id)
     out.print(
@@ -252,7 +275,7 @@ def compact() -> None:
     from pipeline.lock import run_lock
     from pipeline.raw_store import RawStore
 
-    settings = Settings()
+    settings = load_settings()
     store = RawStore(settings.raw_dir, settings.threads)
     with run_lock(settings.home, run_id=_run_id(settings, "compact")):
         store.recover()
@@ -267,14 +290,17 @@ def query(sql: str, as_json: AsJson = False) -> None:
 
     from pipeline.database import open_read_only
 
-    with open_read_only(Settings().published_file) as connection:
+    if not sql.strip(" \n\t;"):
+        raise ConfigurationError("there is no SQL to run; try 'show all tables'")
+    with open_read_only(load_settings().published_file) as connection:
         try:
-            found = connection.execute(sql)
-            columns = [str(column[0]) for column in found.description or ()]
-            rows = [list(row) for row in found.fetchall()]
+            # By way of Arrow: DuckDB's own rows of timestamps need a package that we do not.
+            table = connection.execute(sql).to_arrow_table()
         except duckdb.Error as exc:
             raise ConfigurationError(f"DuckDB says: {exc}") from exc
-    _print_rows(f"{len(rows)} rows", columns, rows, as_json)
+    columns = [[_plain(value) for value in column.to_pylist()] for column in table.columns]
+    rows = [list(row) for row in zip(*columns, strict=True)]
+    _print_rows(f"{len(rows)} rows", table.column_names, rows, as_json)
 
 
 @app.command()
@@ -282,7 +308,7 @@ def status(as_json: AsJson = False) -> None:
     """Show what is published and how the last build went."""
     from pipeline.warehouse import Warehouse
 
-    settings = Settings()
+    settings = load_settings()
     manifest = Warehouse(settings).published_manifest()
     if manifest is None:
         raise ConfigurationError(
@@ -353,7 +379,7 @@ def sandbox_export(
     from pipeline.sandbox.history import export_history
     from pipeline.sandbox.market import SimulatedMarket
 
-    last = _day(last_day, Settings())
+    last = _day(last_day, load_settings())
     first = first_day.date()
     market = SimulatedMarket(seed, first, last, coins)
     folder.mkdir(parents=True, exist_ok=True)

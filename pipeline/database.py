@@ -45,14 +45,20 @@ def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
     """Open a warehouse file for reading.
 
     Raises:
-        PublishError: There is no such file; the message says how to make one.
+        PublishError: There is no such file, or it is damaged; the message says what to do.
     """
     if not path.exists():
         raise PublishError(
             f"there is no warehouse at {path}; run `tidemark import DIR` and `tidemark build`, "
             "or `make demo`, first"
         )
-    connection = duckdb.connect(str(path), read_only=True)
+    try:
+        connection = duckdb.connect(str(path), read_only=True)
+    except duckdb.Error as exc:
+        raise PublishError(
+            f"{path} cannot be opened: {exc}. If it is damaged, `tidemark rollback` puts an "
+            "earlier build in its place"
+        ) from exc
     connection.execute("set TimeZone = 'UTC'")
     return connection
 

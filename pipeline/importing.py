@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
+from pandas.io.parsers import TextFileReader
 
 from pipeline.datasets import DATASETS, Dataset
 from pipeline.errors import ConfigurationError, PayloadError, QualityError
@@ -23,6 +25,7 @@ from pipeline.settings import Settings
 logger = logging.getLogger(__name__)
 
 CHUNK_ROWS = 250_000
+_NULLS = ["", "NULL", "null", "None", "NaN", "nan", "NA", "N/A", "<NA>"]
 
 
 @dataclass(frozen=True)
@@ -173,7 +176,12 @@ def _load_chunk(
 
 def _count_rows(path: Path) -> int:
     if path.suffix == ".parquet":
-        return int(pq.read_metadata(path).num_rows)
+        try:
+            return int(pq.read_metadata(path).num_rows)
+        except pa.ArrowException as exc:
+            raise ConfigurationError(
+                f"{path} is not Parquet: {exc}; export it again or take it out of the folder"
+            ) from exc
     with path.open("rb") as handle:
         return max(sum(1 for _ in handle) - 1, 0)
 
@@ -185,11 +193,25 @@ def _read_chunks(file: ImportFile) -> Iterator[pd.DataFrame]:
                 for batch in parquet.iter_batches(batch_size=CHUNK_ROWS):
                     yield shape_frame(batch.to_pandas(date_as_object=True), file)
         else:
-            with pd.read_csv(file.path, chunksize=CHUNK_ROWS) as reader:
+            with _open_csv(file) as reader:
                 for chunk in reader:
                     yield shape_frame(chunk, file)
     except (OSError, ValueError, UnicodeDecodeError) as exc:
         raise PayloadError(f"{file.path} cannot be read: {exc}; export it again") from exc
+
+
+def _open_csv(file: ImportFile) -> TextFileReader:
+    """Open a CSV so that texts stay as written: a coin may be called NULL, an id be 007."""
+    texts = [column.name for column in file.dataset.columns if column.type == "varchar"]
+    header = pd.read_csv(file.path, nrows=0).columns
+    return pd.read_csv(
+        file.path,
+        chunksize=CHUNK_ROWS,
+        dtype=dict.fromkeys(texts, "string"),
+        keep_default_na=False,
+        na_values={name: [""] if name in texts else _NULLS for name in header},
+        float_precision="round_trip",
+    )
 
 
 def shape_frame(frame: pd.DataFrame, file: ImportFile) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from sqlglot.lineage import Node, lineage
 
 from pipeline.datasets import DATASETS, LINEAGE_COLUMNS
 from pipeline.errors import ConfigurationError
+from pipeline.ledger import LEDGER_TABLES
 from pipeline.models import Model, Project
 
 
@@ -50,6 +51,10 @@ def _schema(project: Project) -> dict[str, dict[str, dict[str, str]]]:
     schema["raw"] = {
         dataset.name: {column.name: column.type for column in (*dataset.columns, *LINEAGE_COLUMNS)}
         for dataset in DATASETS.values()
+    }
+    schema["ledger"] = {
+        table: {column.name: column.type for column in columns}
+        for table, columns in LEDGER_TABLES.items()
     }
     return schema
 

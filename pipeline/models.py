@@ -24,6 +24,7 @@ from sqlglot import exp
 from pipeline.database import quote, quote_name
 from pipeline.datasets import DATASETS
 from pipeline.errors import ConfigurationError
+from pipeline.ledger import LEDGER_TABLES
 
 AUDIT_FOLDER = "audits"
 
@@ -57,6 +58,7 @@ class Model:
     sql: str
     doc: TableDoc
     parents: tuple[str, ...]
+    overlay: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -124,8 +126,13 @@ class Project:
         return needed
 
 
-def load_project(sql_dir: Path) -> Project:
+def load_project(sql_dir: Path, overlay_dir: Path | None = None) -> Project:
     """Read every model, reference table and audit under ``sql_dir``.
+
+    Args:
+        sql_dir: The shipped SQL.
+        overlay_dir: Holds a user's own rows for reference tables, in files of the same
+            names; such a row takes the place of a shipped row with the same grain.
 
     Raises:
         ConfigurationError: A file cannot be parsed, has no ``.yml``, or names a table that
@@ -134,7 +141,7 @@ def load_project(sql_dir: Path) -> Project:
     models: dict[str, Model] = {}
     for path in sorted((*sql_dir.glob("*/*.sql"), *sql_dir.glob("*/*.csv"))):
         if path.parent.name != AUDIT_FOLDER:
-            model = _load_model(path)
+            model = _load_model(path, overlay_dir)
             if model.name in models:
                 raise ConfigurationError(f"{path} and {models[model.name].path} make one table")
             models[model.name] = model
@@ -146,6 +153,7 @@ def load_project(sql_dir: Path) -> Project:
     if not models:
         raise ConfigurationError(f"there are no models in {sql_dir}; is TIDEMARK_SQL_DIR right?")
     known = {*models, *(f"raw.{name}" for name in DATASETS)}
+    known |= {f"ledger.{name}" for name in LEDGER_TABLES}
     parents = {model.name: model.parents for model in models.values()}
     parents |= {audit.name: audit.parents for audit in audits}
     for name, needed in parents.items():
@@ -187,11 +195,14 @@ def parents_of(sql: str, *, where: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _load_model(path: Path) -> Model:
+def _load_model(path: Path, overlay_dir: Path | None) -> Model:
     name = f"{path.parent.name}.{path.stem}"
     doc = _load_doc(path.with_suffix(".yml"), name)
     if path.suffix == ".csv":
-        return Model(name, path, _reference_select(path, doc), doc, ())
+        overlay = overlay_dir / path.name if overlay_dir is not None else None
+        if overlay is None or not overlay.exists():
+            return Model(name, path, _reference_select(path, doc), doc, ())
+        return Model(name, path, _overlaid_select(path, overlay, doc), doc, (), overlay)
     sql = path.read_text(encoding="utf-8").strip().rstrip(";")
     return Model(name, path, sql, doc, parents_of(sql, where=name))
 
@@ -265,7 +276,25 @@ def _reference_select(path: Path, doc: TableDoc) -> str:
     )
 
 
-def run_models(connection: duckdb.DuckDBPyConnection, models: Sequence[Model]) -> list[ModelTiming]:
+def _overlaid_select(path: Path, overlay: Path, doc: TableDoc) -> str:
+    same_grain = " and ".join(
+        f"shipped.{quote_name(key)} is not distinct from own.{quote_name(key)}"
+        for key in doc.grain
+    )
+    return (
+        f"with own as ({_reference_select(overlay, doc)}), "
+        f"shipped as ({_reference_select(path, doc)}) "
+        "select * from own union all by name "
+        f"select shipped.* from shipped anti join own on {same_grain}"
+    )
+
+
+def run_models(
+    connection: duckdb.DuckDBPyConnection,
+    models: Sequence[Model],
+    *,
+    with_comments: bool = True,
+) -> list[ModelTiming]:
     """Create each model's table, check it against its documentation, and comment it.
 
     Rows are stored in the order of the grain, so a file does not depend on the number of
@@ -274,6 +303,8 @@ def run_models(connection: duckdb.DuckDBPyConnection, models: Sequence[Model]) -
     Args:
         connection: Its current catalog is the warehouse; ``raw`` views are in place.
         models: Parents first.
+        with_comments: Write the documentation into the database; a third of the time of a
+            small build.
 
     Raises:
         ConfigurationError: A model fails in DuckDB, or its columns are not as documented.
@@ -292,7 +323,8 @@ def run_models(connection: duckdb.DuckDBPyConnection, models: Sequence[Model]) -
         except duckdb.Error as exc:
             raise ConfigurationError(f"{model.name} failed in DuckDB: {exc}") from exc
         _check_contract(connection, model)
-        write_comments(connection, model)
+        if with_comments:
+            write_comments(connection, model)
         counted = connection.execute(f"select count(*) from {model.name}").fetchone()
         timings.append(
             ModelTiming(model.name, time.perf_counter() - started, counted[0] if counted else 0)

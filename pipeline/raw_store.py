@@ -58,8 +58,8 @@ def _typed(columns: Iterable[Column], relation: str) -> str:
     for column in columns:
         name = quote_name(column.name)
         value = f"cast({name} as {column.type})"
-        if column.type == "double":
-            value = f"case when isfinite({value}) then {value} end"
+        if column.type in {"double", "bigint"}:
+            value = f"case when isfinite(cast({name} as double)) then {value} end"
         parts.append(f"{value} as {name}")
     return f"select {', '.join(parts)} from {relation}"
 
@@ -159,8 +159,9 @@ class RawStore:
     ) -> AppendReport:
         """Store the rows of ``frame`` that say something the archive does not know yet.
 
-        A row equal to the latest stored row of its key and vintage is left out, so that
-        storing the same frame twice adds nothing.
+        A row equal to the latest row of its key and vintage that was stored as known by
+        ``known_at`` is left out, so that storing the same frame twice adds nothing, even
+        when a later revision lies in between.
 
         Args:
             dataset: Which dataset; ``frame`` has its columns, ``source`` among them.
@@ -218,8 +219,8 @@ class RawStore:
         keys = ", ".join(quote_name(name) for name in dataset.key)
         date = quote_name(dataset.date_column)
         same_key = " and ".join(f"i.{quote_name(n)} = l.{quote_name(n)}" for n in dataset.key)
-        differs = " or ".join(
-            f"i.{quote_name(n)} is distinct from l.{quote_name(n)}" for n in dataset.measures
+        same_measures = " and ".join(
+            f"i.{quote_name(n)} is not distinct from l.{quote_name(n)}" for n in dataset.measures
         )
         columns = ", ".join(f"i.{quote_name(name)}" for name in dataset.column_names)
         connection.execute(
@@ -228,21 +229,21 @@ class RawStore:
             with latest as (
                 select * from {history}
                 where vintage = $vintage
+                    and known_at <= $known_at
                     and {date} between (select min({date}) from incoming)
                     and (select max({date}) from incoming)
-                qualify row_number() over (
-                    partition by {keys} order by known_at desc, run_id desc
-                ) = 1
+                qualify rank() over (partition by {keys} order by known_at desc) = 1
             )
             select
                 {columns},
                 $known_at::timestamptz as known_at,
                 $run_id as run_id,
                 $vintage as vintage,
-                l.vintage is not null as is_revision,
-                (l.vintage is null or {differs}) as is_news,
+                exists (select 1 from latest as l where {same_key}) as is_revision,
+                not exists (
+                    select 1 from latest as l where {same_key} and {same_measures}
+                ) as is_news,
             from incoming as i
-            left join latest as l on {same_key}
             where i.source = $source
             """,
             {"vintage": vintage, "known_at": known_at, "run_id": run_id, "source": source},

@@ -6,8 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import AnyHttpUrl, AwareDatetime, Field, SecretStr
+from pydantic import AnyHttpUrl, AwareDatetime, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pipeline.errors import ConfigurationError
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -89,6 +91,16 @@ class Settings(BaseSettings):
         return self.home / "journal"
 
     @property
+    def ledger_dir(self) -> Path:
+        """What was published on each night."""
+        return self.home / "ledger"
+
+    @property
+    def reference_dir(self) -> Path:
+        """The user's own rows for the reference tables."""
+        return self.home / "reference"
+
+    @property
     def builds_dir(self) -> Path:
         """One folder a build."""
         return self.home / "builds"
@@ -115,3 +127,22 @@ class Settings(BaseSettings):
     def default_market_date(self) -> date:
         """Return the last UTC day that is complete."""
         return self.now().date() - timedelta(days=1)
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        ConfigurationError: A variable holds what it cannot; the message names it.
+    """
+    try:
+        return Settings()
+    except ValidationError as exc:
+        wrong = "; ".join(
+            f"{_variable(str(error['loc'][0]))}: {error['msg']}" for error in exc.errors()
+        )
+        raise ConfigurationError(f"{wrong}; see .env.example") from exc
+
+
+def _variable(field: str) -> str:
+    return field if field.isupper() else f"TIDEMARK_{field.upper()}"

@@ -121,32 +121,46 @@ def _obtain(
     from pipeline.sources.http import HttpClient
 
     landing = Landing(settings.landing_dir)
-    if source.kind == "now_only":
-        is_past = market_date != settings.default_market_date()
-        if is_past or _is_stored(settings, source, market_date):
-            for payloads in landing.find(source.dataset, source.name, market_date):
-                if _is_whole(landing, source, payloads, market_date):
-                    logger.info("using what %s sent for %s before", source.name, market_date)
-                    return payloads
-            if is_past:
-                raise UnobtainableError(
-                    f"{source.name} only knows the present and nothing was landed on "
-                    f"{market_date}; load that day from your own history with `tidemark import`"
-                )
-    fetched_at = settings.now()
-    with HttpClient(settings) as client:
-        return [
-            landing.land(
-                response,
-                source=source.name,
-                dataset=source.dataset,
-                market_date=market_date,
-                name=name,
-                run_id=run_id,
-                fetched_at=fetched_at,
+    is_past = market_date < settings.default_market_date()
+    if source.kind == "now_only" and (is_past or _is_stored(settings, source, market_date)):
+        landed = _find_landed(landing, source, market_date)
+        if landed:
+            return landed
+        if is_past:
+            raise UnobtainableError(
+                f"{source.name} only knows the present and nothing was landed on "
+                f"{market_date}; load that day from your own history with `tidemark import`"
             )
-            for name, response in source.fetch(client, settings, market_date)
-        ]
+    fetched_at = settings.now()
+    try:
+        with HttpClient(settings) as client:
+            return [
+                landing.land(
+                    response,
+                    source=source.name,
+                    dataset=source.dataset,
+                    market_date=market_date,
+                    name=name,
+                    run_id=run_id,
+                    fetched_at=fetched_at,
+                )
+                for name, response in source.fetch(client, settings, market_date)
+            ]
+    except UnobtainableError:
+        # Too late to ask, but an earlier run may have asked in time and gone no further.
+        landed = _find_landed(landing, source, market_date)
+        if landed:
+            return landed
+        raise
+
+
+def _find_landed(landing: Landing, source: Source, market_date: date) -> list[LandedPayload]:
+    """Return the newest landed fetch of a day that can be read, or nothing."""
+    for payloads in landing.find(source.dataset, source.name, market_date):
+        if _is_whole(landing, source, payloads, market_date):
+            logger.info("using what %s sent for %s before", source.name, market_date)
+            return payloads
+    return []
 
 
 def _is_whole(
@@ -261,8 +275,8 @@ def build(
         manifest = warehouse.published_manifest()
         only = tuple(only)
         if manifest is not None and not only:
-            digest = warehouse.input_digest(load_project(settings.sql_dir))
-            if digest == manifest["input_digest"]:
+            digest = warehouse.input_digest(load_project(settings.sql_dir, settings.reference_dir))
+            if digest == manifest["input_digest"] and warehouse.is_published_whole(manifest):
                 logger.info("nothing new since build %s", manifest["build_id"])
                 return {**Build.from_dict(manifest).to_dict(), "is_unchanged": True}
         made = warehouse.build(run_id, only=only, on_model=on_model)
@@ -426,8 +440,12 @@ def refresh(
             audit(settings, built)
             on_step("publish")
             manifest = publish(settings, built)
-        except TidemarkError:
-            notify(settings, market_date, run_id)
+        except TidemarkError as exc:
+            try:
+                notify(settings, market_date, run_id)
+            except (OSError, TidemarkError) as mail_error:
+                logger.exception("the mail about the failed night could not be sent")
+                exc.add_note(f"The mail about it could not be sent: {mail_error}")
             raise
         notify(settings, market_date, run_id)
         return manifest

@@ -30,6 +30,7 @@ from pipeline.errors import AuditError, ConfigurationError, PublishError
 from pipeline.files import replacing, sha256_of, write_bytes_atomically
 from pipeline.journal import TABLES as JOURNAL_TABLES
 from pipeline.journal import Journal
+from pipeline.ledger import LEDGER_TABLES, Ledger
 from pipeline.lineage import trace_columns
 from pipeline.models import Audit, Project, load_project, run_models, write_comments
 from pipeline.raw_store import RawStore
@@ -80,6 +81,7 @@ class Warehouse:
         self._settings = settings
         self._raw = RawStore(settings.raw_dir, settings.threads)
         self._journal = Journal(settings.journal_dir)
+        self._ledger = Ledger(settings.ledger_dir)
 
     def input_digest(self, project: Project, known_by: datetime | None = None) -> str:
         """Return the sha256 of everything that decides the figures.
@@ -94,6 +96,8 @@ class Warehouse:
         for model in project.models.values():
             digest.update(model.name.encode() + model.path.read_bytes())
             digest.update(model.path.with_suffix(".yml").read_bytes())
+            if model.overlay is not None:
+                digest.update(model.overlay.read_bytes())
         for audit in project.audits:
             digest.update(f"{audit.name} {audit.severity} {audit.sql}".encode())
         return digest.hexdigest()
@@ -102,6 +106,14 @@ class Warehouse:
         """Return the manifest of the published build, or None before the first."""
         path = self._settings.published_dir / "manifest.json"
         return json.loads(path.read_bytes()) if path.exists() else None
+
+    def is_published_whole(self, manifest: dict[str, Any]) -> bool:
+        """Return whether every published file is there and is what the manifest says."""
+        published = self._settings.published_dir
+        return all(
+            (published / name).is_file() and sha256_of(published / name) == facts["sha256"]
+            for name, facts in manifest["files"].items()
+        )
 
     def build(
         self,
@@ -122,7 +134,7 @@ class Warehouse:
         Raises:
             ConfigurationError: The archive holds no prices yet, or a model is wrong.
         """
-        project = load_project(self._settings.sql_dir)
+        project = load_project(self._settings.sql_dir, self._settings.reference_dir)
         built_at = self._settings.now()
         digest = self.input_digest(project, known_by)
         build_id = f"{built_at.strftime('%Y%m%dT%H%M%S')}-{digest[:12]}"
@@ -175,6 +187,11 @@ class Warehouse:
             connection.execute(
                 f"create view raw.main.{dataset.name} as {self._raw.select(dataset, known_by)}"
             )
+        connection.execute("attach ':memory:' as ledger")
+        for table in LEDGER_TABLES:
+            connection.execute(
+                f"create table ledger.main.{table} as {self._ledger.select(table)}"
+            )
 
     def _fill_from_journal(self, connection: duckdb.DuckDBPyConnection, table: str) -> None:
         files = self._journal.files(table)
@@ -226,7 +243,7 @@ class Warehouse:
         Raises:
             ConfigurationError: The build's file is gone.
         """
-        project = load_project(self._settings.sql_dir)
+        project = load_project(self._settings.sql_dir, self._settings.reference_dir)
         folder = self._settings.builds_dir / build.build_id
         if not (folder / "build.duckdb").exists():
             raise ConfigurationError(
@@ -321,6 +338,10 @@ class Warehouse:
                     "Build again, or roll back to another build"
                 )
         keep = {published / name for name in record["files"]}
+        for leftover in (*published.rglob(".*.tmp"), published / "tidemark.duckdb.wal"):
+            # Of a killed publisher, or of a reader that opened the file for writing; beside a
+            # new file a stale write-ahead log makes it unreadable.
+            leftover.unlink(missing_ok=True)
         for name in record["files"]:
             with replacing(published / name) as temporary:
                 shutil.copyfile(folder / name, temporary)
@@ -333,6 +354,12 @@ class Warehouse:
             "tidemark_version": __version__,
             "published_at": self._settings.now().isoformat(),
         }
+        self._ledger.record(
+            published / "tidemark.duckdb",
+            record["build_id"],
+            manifest["published_at"],
+            __version__,
+        )
         _write_json(published / "manifest.json", manifest)
         _write_json(folder / "build.json", {**record, "state": "published"})
         (folder / "build.duckdb").unlink(missing_ok=True)

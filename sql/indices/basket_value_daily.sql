@@ -1,51 +1,78 @@
--- Grain: one row per market_date, profile, index_id, effective_date and coin_id.
+-- Grain: one row per market_date, profile, index_id, basket_date and coin_id.
 -- What every position of a basket is worth on every day on which the basket is in
--- force: from the close of its weighting date to the close of the next one, both
--- included.
-with constituents as (
-    select * from indices.constituent
+-- force: from the close that it begins at to the close that the next one begins at,
+-- both included. On the day of its removal a coin counts at its removal price.
+with baskets as (
+    select * from indices.basket
 ),
 
 prices as (
     select * from indices.constituent_price_daily
 ),
 
-periods as (
+deletions as (
+    select * from indices.deletion
+),
+
+calendar as (
+    select * from staging.market_calendar
+),
+
+bounds as (
+    select max(market_date) as last_date from calendar
+),
+
+spans as (
+    select distinct
+        baskets.profile,
+        baskets.index_id,
+        baskets.basket_date,
+        coalesce(baskets.next_basket_date, bounds.last_date) as last_date
+    from baskets
+    cross join bounds
+),
+
+basket_days as (
     select
         profile,
         index_id,
-        effective_date,
-        weighting_date,
-        lead(weighting_date) over (
-            partition by profile, index_id order by effective_date
-        ) as last_date
-    from constituents
-    group by profile, index_id, effective_date, weighting_date
+        basket_date,
+        cast(
+            unnest(generate_series(basket_date, last_date, interval 1 day)) as date
+        ) as market_date
+    from spans
 ),
 
 final as (
     select
         prices.market_date,
-        constituents.profile,
-        constituents.index_id,
-        constituents.effective_date,
-        constituents.coin_id,
-        constituents.units,
-        prices.price_usd,
-        constituents.units * prices.price_usd as market_value_usd,
+        baskets.profile,
+        baskets.index_id,
+        baskets.basket_date,
+        baskets.coin_id,
+        baskets.effective_date,
+        baskets.units,
+        coalesce(deletions.removal_price_usd, prices.price_usd) as price_usd,
+        baskets.units * coalesce(deletions.removal_price_usd, prices.price_usd)
+            as market_value_usd,
         prices.stale_days,
         prices.is_reconstructed
-    from constituents
-    inner join periods
+    from baskets
+    inner join basket_days
         on
-            constituents.profile = periods.profile
-            and constituents.index_id = periods.index_id
-            and constituents.effective_date = periods.effective_date
+            baskets.profile = basket_days.profile
+            and baskets.index_id = basket_days.index_id
+            and baskets.basket_date = basket_days.basket_date
     inner join prices
         on
-            constituents.coin_id = prices.coin_id
-            and periods.weighting_date <= prices.market_date
-            and (periods.last_date is null or periods.last_date >= prices.market_date)
+            baskets.coin_id = prices.coin_id
+            and basket_days.market_date = prices.market_date
+    left join deletions
+        on
+            baskets.profile = deletions.profile
+            and baskets.effective_date = deletions.effective_date
+            and baskets.coin_id = deletions.coin_id
+            and prices.market_date = deletions.deletion_date
 )
 
 select * from final

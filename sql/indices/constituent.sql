@@ -1,104 +1,71 @@
 -- Grain: one row per profile, effective_date, index_id and coin_id.
 -- The basket of every index after every review that has taken effect: units are the
--- circulating supply on the weighting date, frozen until the next review.
+-- circulating supply on the weighting date, frozen until the next review, times the
+-- weight factor that an equal or capped index sets on that date.
 with review_calendar as (
     select * from indices.review_calendar
-    where is_effective
+    where is_due
 ),
 
-decisions as (
-    select * from indices.review_decision
+seats as (
+    select * from indices.review_seat
     where segment is not null
 ),
 
-observations as (
-    select * from staging.market_observation
-    where circulating_supply > 0
+supplies as (
+    select * from indices.review_supply
 ),
 
 prices as (
     select * from indices.constituent_price_daily
 ),
 
--- The supply that was known when the review was weighted, not older than the rule
--- allows.
-weighted_supply as (
-    select
-        decisions.profile,
-        decisions.effective_date,
-        decisions.coin_id,
-        observations.market_date,
-        median(observations.circulating_supply) as circulating_supply
-    from decisions
-    inner join review_calendar
-        on
-            decisions.profile = review_calendar.profile
-            and decisions.effective_date = review_calendar.effective_date
-    inner join observations
-        on
-            decisions.coin_id = observations.coin_id
-            and observations.market_date
-            between review_calendar.weighting_date
-            - review_calendar.supply_max_age_days
-            + 1
-            and review_calendar.weighting_date
-            and observations.known_from
-            <= cast(review_calendar.weighting_date as timestamptz)
-            + to_days(review_calendar.known_within_days)
-            and (
-                observations.known_to is null
-                or observations.known_to
-                > cast(review_calendar.weighting_date as timestamptz)
-                + to_days(review_calendar.known_within_days)
-            )
-    group by
-        decisions.profile, decisions.effective_date, decisions.coin_id,
-        observations.market_date
-    qualify row_number() over (
-        partition by decisions.profile, decisions.effective_date, decisions.coin_id
-        order by observations.market_date desc
-    ) = 1
+definitions as (
+    select * from reference.index_definition
 ),
 
-weighted as (
+valued as (
     select
-        decisions.profile,
-        decisions.effective_date,
-        decisions.coin_id,
-        decisions.segment,
-        decisions.candidate_rank,
-        review_calendar.weighting_date,
-        review_calendar.rulebook_version,
-        weighted_supply.circulating_supply as units,
-        weighted_supply.market_date as supply_date,
+        seats.profile,
+        seats.effective_date,
+        seats.coin_id,
+        seats.segment,
+        seats.candidate_rank,
+        calendar.weighting_date,
+        calendar.rulebook_version,
+        supplies.units,
+        supplies.supply_date,
+        supplies.is_held_back,
         prices.price_usd,
-        prices.price_usd * weighted_supply.circulating_supply as market_value_usd
-    from decisions
-    inner join review_calendar
+        prices.price_usd * supplies.units as market_value_usd
+    from seats
+    inner join review_calendar as calendar
         on
-            decisions.profile = review_calendar.profile
-            and decisions.effective_date = review_calendar.effective_date
-    inner join weighted_supply
+            seats.profile = calendar.profile
+            and seats.effective_date = calendar.effective_date
+    inner join supplies
         on
-            decisions.profile = weighted_supply.profile
-            and decisions.effective_date = weighted_supply.effective_date
-            and decisions.coin_id = weighted_supply.coin_id
+            seats.profile = supplies.profile
+            and seats.effective_date = supplies.effective_date
+            and seats.coin_id = supplies.coin_id
     inner join prices
         on
-            decisions.coin_id = prices.coin_id
-            and review_calendar.weighting_date = prices.market_date
+            seats.coin_id = prices.coin_id
+            and calendar.weighting_date = prices.market_date
 ),
 
 baskets as (
     select
-        *,
-        'top100' as index_id
-    from weighted
-    union all
-    select
-        *,
-        segment as index_id
-    from weighted
+        definitions.index_id,
+        definitions.weighting,
+        definitions.cap_first_fraction,
+        definitions.cap_rest_fraction,
+        valued.*
+    from valued
+    inner join definitions
+        on
+            definitions.universe in ('top100', valued.segment)
+            and valued.coin_id is distinct from definitions.excluded_coin_id
 ),
 
 totals as (
@@ -106,36 +73,147 @@ totals as (
         profile,
         effective_date,
         index_id,
-        sum(market_value_usd order by coin_id) as market_value_usd
+        cast(sum(cast(market_value_usd as decimal(38, 12))) as double)
+            as index_value_usd,
+        count(*) as constituent_count
     from baskets
     group by profile, effective_date, index_id
 ),
 
-final as (
+weighted as (
     select
-        baskets.profile,
-        baskets.effective_date,
-        baskets.index_id,
-        baskets.coin_id,
-        baskets.segment,
-        baskets.candidate_rank,
+        baskets.*,
+        totals.index_value_usd,
+        totals.constituent_count,
+        baskets.market_value_usd / totals.index_value_usd as cap_weight,
         row_number() over (
             partition by baskets.profile, baskets.effective_date, baskets.index_id
             order by baskets.market_value_usd desc, baskets.coin_id asc
-        ) as weight_rank,
-        baskets.units,
-        baskets.supply_date,
-        baskets.weighting_date,
-        baskets.price_usd,
-        baskets.market_value_usd,
-        baskets.market_value_usd / totals.market_value_usd as weight_fraction,
-        baskets.rulebook_version
+        ) as size_rank
     from baskets
     inner join totals
         on
             baskets.profile = totals.profile
             and baskets.effective_date = totals.effective_date
             and baskets.index_id = totals.index_id
+),
+
+-- Capping without iteration: one option per number of capped names, with and without
+-- the first among them. What the capped names leave is shared by the others in
+-- proportion; the option with the fewest capped names that breaks no cap is the one
+-- that capping again and again would end at.
+cumulated as (
+    select
+        profile,
+        effective_date,
+        index_id,
+        size_rank,
+        constituent_count,
+        cap_first_fraction,
+        cap_rest_fraction,
+        first_value(cap_weight) over by_size as first_weight,
+        sum(cap_weight) over by_size as top_weight,
+        lead(cap_weight) over by_size as next_weight
+    from weighted
+    where weighting = 'capped'
+    window by_size as (
+        partition by profile, effective_date, index_id order by size_rank
+    )
+),
+
+options as (
+    select
+        cumulated.*,
+        choices.first_count,
+        cumulated.size_rank - 1 as rest_count,
+        1
+        - choices.first_count * cumulated.cap_first_fraction
+        - (cumulated.size_rank - 1) * cumulated.cap_rest_fraction as free_fraction,
+        1
+        - cumulated.top_weight
+        + (1 - choices.first_count) * cumulated.first_weight as free_weight
+    from cumulated
+    cross join (values (0), (1)) as choices (first_count)
+),
+
+caps as (
+    select
+        profile,
+        effective_date,
+        index_id,
+        min_by(first_count, first_count + rest_count) as first_count,
+        min_by(rest_count, first_count + rest_count) as rest_count,
+        min_by(free_fraction / free_weight, first_count + rest_count) as scale_factor
+    from options
+    where
+        free_fraction > 0
+        and free_weight > 1e-12
+        and (
+            first_count = 1
+            or first_weight * free_fraction / free_weight
+            <= cap_first_fraction + 1e-12
+        )
+        and (
+            next_weight is null
+            or next_weight * free_fraction / free_weight <= cap_rest_fraction + 1e-12
+        )
+    group by profile, effective_date, index_id
+),
+
+targeted as (
+    select
+        weighted.*,
+        case weighted.weighting
+            when 'cap' then weighted.cap_weight
+            when 'equal' then 1 / weighted.constituent_count
+            else
+                case
+                    -- Too few names for the cap: an audit stops such a build.
+                    when caps.scale_factor is null then 1 / weighted.constituent_count
+                    when weighted.size_rank = 1 and caps.first_count = 1
+                        then weighted.cap_first_fraction
+                    when
+                        weighted.size_rank > 1
+                        and weighted.size_rank <= caps.rest_count + 1
+                        then weighted.cap_rest_fraction
+                    else weighted.cap_weight * caps.scale_factor
+                end
+        end as weight_fraction,
+        weighted.weighting = 'capped' and caps.scale_factor is null as is_cap_infeasible
+    from weighted
+    left join caps
+        on
+            weighted.profile = caps.profile
+            and weighted.effective_date = caps.effective_date
+            and weighted.index_id = caps.index_id
+),
+
+final as (
+    select
+        profile,
+        effective_date,
+        index_id,
+        coin_id,
+        segment,
+        candidate_rank,
+        row_number() over (
+            partition by profile, effective_date, index_id
+            order by weight_fraction desc, market_value_usd desc, coin_id asc
+        ) as weight_rank,
+        weighting_date,
+        units,
+        supply_date,
+        is_held_back,
+        price_usd,
+        case
+            when weighting = 'cap' then 1.0
+            else weight_fraction / cap_weight
+        end as weight_factor,
+        weight_fraction * index_value_usd as market_value_usd,
+        weight_fraction,
+        is_cap_infeasible,
+        rulebook_version
+    from targeted
 )
 
 select * from final

@@ -1,6 +1,7 @@
 -- Grain: one row per market_date, profile, index_id and coin_id.
 -- Every constituent on every day: its weight at the close, and what it added to the
--- day's move of the index. The contributions of a day add up to the index's return.
+-- day's move of the index. The contributions of a day add up to the index's return. On
+-- the day of an event the close still belongs to the basket before it.
 with positions as (
     select * from indices.basket_value_daily
 ),
@@ -9,34 +10,13 @@ totals as (
     select * from indices.basket_total_daily
 ),
 
-review_calendar as (
-    select * from indices.review_calendar
-),
-
--- On a weighting date the close still belongs to the old basket; on the base date there
--- is no old one.
-in_force as (
+base_dates as (
     select
-        positions.*,
-        totals.market_value_usd as index_value_usd
-    from positions
-    inner join totals
-        on
-            positions.market_date = totals.market_date
-            and positions.profile = totals.profile
-            and positions.index_id = totals.index_id
-            and positions.effective_date = totals.effective_date
-    where
-        positions.market_date >= positions.effective_date
-        or positions.market_date = (
-            select min(review_calendar.weighting_date)
-            from review_calendar
-            inner join totals as base
-                on
-                    review_calendar.profile = base.profile
-                    and review_calendar.effective_date = base.effective_date
-            where review_calendar.profile = positions.profile
-        )
+        profile,
+        index_id,
+        min(basket_date) as base_date
+    from indices.basket
+    group by profile, index_id
 ),
 
 final as (
@@ -46,26 +26,40 @@ final as (
         today.index_id,
         today.coin_id,
         today.effective_date,
+        today.basket_date,
         today.units,
         today.price_usd,
         today.stale_days,
-        today.market_value_usd / today.index_value_usd as weight_fraction,
+        today.market_value_usd / today_total.market_value_usd as weight_fraction,
         (today.market_value_usd - yesterday.market_value_usd)
         / yesterday_total.market_value_usd as contribution_1d_fraction
-    from in_force as today
+    from positions as today
+    inner join totals as today_total
+        on
+            today.market_date = today_total.market_date
+            and today.profile = today_total.profile
+            and today.index_id = today_total.index_id
+            and today.basket_date = today_total.basket_date
+    inner join base_dates
+        on
+            today.profile = base_dates.profile
+            and today.index_id = base_dates.index_id
     left join positions as yesterday
         on
             today.market_date - 1 = yesterday.market_date
             and today.profile = yesterday.profile
             and today.index_id = yesterday.index_id
-            and today.effective_date = yesterday.effective_date
+            and today.basket_date = yesterday.basket_date
             and today.coin_id = yesterday.coin_id
     left join totals as yesterday_total
         on
             yesterday.market_date = yesterday_total.market_date
             and yesterday.profile = yesterday_total.profile
             and yesterday.index_id = yesterday_total.index_id
-            and yesterday.effective_date = yesterday_total.effective_date
+            and yesterday.basket_date = yesterday_total.basket_date
+    where
+        today.basket_date < today.market_date
+        or today.market_date = base_dates.base_date
 )
 
 select * from final

@@ -1,43 +1,59 @@
--- Grain: one row per profile, index_id and effective_date.
+-- Grain: one row per profile, index_id and event_date.
 -- Both sides of every change of basket, at the same closing prices, and the divisor
 -- that makes the level the same before and after.
 with totals as (
     select * from indices.basket_total_daily
 ),
 
+baskets as (
+    select distinct
+        profile,
+        index_id,
+        basket_date,
+        next_basket_date,
+        effective_date,
+        event_kind
+    from indices.basket
+),
+
 review_calendar as (
     select * from indices.review_calendar
 ),
 
-openings as (
+sides as (
     select
-        totals.profile,
-        totals.index_id,
-        totals.effective_date,
-        totals.market_date as event_date,
-        totals.market_value_usd as market_value_after_usd,
-        totals.constituent_count,
+        baskets.profile,
+        baskets.index_id,
+        baskets.basket_date as event_date,
+        baskets.effective_date,
+        baskets.event_kind,
+        after_event.market_value_usd as market_value_after_usd,
+        before_event.market_value_usd as market_value_before_usd,
+        after_event.constituent_count,
         review_calendar.base_level,
         review_calendar.rulebook_version
-    from totals
+    from baskets
     inner join review_calendar
         on
-            totals.profile = review_calendar.profile
-            and totals.effective_date = review_calendar.effective_date
-            and totals.market_date = review_calendar.weighting_date
-),
-
-closings as (
-    select
-        openings.*,
-        totals.market_value_usd as market_value_before_usd
-    from openings
-    left join totals
+            baskets.profile = review_calendar.profile
+            and baskets.effective_date = review_calendar.effective_date
+    inner join totals as after_event
         on
-            openings.profile = totals.profile
-            and openings.index_id = totals.index_id
-            and openings.event_date = totals.market_date
-            and openings.effective_date > totals.effective_date
+            baskets.profile = after_event.profile
+            and baskets.index_id = after_event.index_id
+            and baskets.basket_date = after_event.basket_date
+            and baskets.basket_date = after_event.market_date
+    left join baskets as earlier
+        on
+            baskets.profile = earlier.profile
+            and baskets.index_id = earlier.index_id
+            and baskets.basket_date = earlier.next_basket_date
+    left join totals as before_event
+        on
+            earlier.profile = before_event.profile
+            and earlier.index_id = before_event.index_id
+            and earlier.basket_date = before_event.basket_date
+            and baskets.basket_date = before_event.market_date
 ),
 
 chained as (
@@ -50,25 +66,25 @@ chained as (
             )
         ) over (
             partition by profile, index_id
-            order by effective_date
+            order by event_date
             rows between unbounded preceding and current row
         ) as divisor
-    from closings
+    from sides
 ),
 
 final as (
     select
         profile,
         index_id,
-        effective_date,
         event_date,
+        effective_date,
         case
             when market_value_before_usd is null then 'base'
-            else 'review'
+            else event_kind
         end as event_kind,
         market_value_before_usd,
         market_value_after_usd,
-        lag(divisor) over (partition by profile, index_id order by effective_date)
+        lag(divisor) over (partition by profile, index_id order by event_date)
             as divisor_before,
         divisor as divisor_after,
         market_value_after_usd / divisor as level,

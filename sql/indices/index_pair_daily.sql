@@ -18,8 +18,12 @@ ratios as (
         on
             numerator.market_date = denominator.market_date
             and numerator.profile = denominator.profile
-    where
-        numerator.index_id in ('small', 'mid') and denominator.index_id = 'large'
+            and (numerator.index_id, denominator.index_id) in (
+                ('small', 'large'),
+                ('mid', 'large'),
+                ('small_equal', 'large'),
+                ('small', 'large_ex_btc')
+            )
 ),
 
 -- Share of the days so far on which the ratio was not higher than today.

@@ -1,12 +1,12 @@
 -- Grain: one row per profile, effective_date and index_id.
 -- What each review did to each index: who came, who went, how much of the weight turned
 -- over; and, for a review that was not held, why.
-with review_calendar as (
-    select * from indices.review_calendar
+with review_status as (
+    select * from indices.review_status
 ),
 
-candidates as (
-    select * from indices.review_candidate
+definitions as (
+    select * from reference.index_definition
 ),
 
 constituents as (
@@ -17,22 +17,6 @@ closing_weights as (
     select * from indices.constituent_daily
 ),
 
-index_ids as (
-    select distinct
-        profile,
-        index_id
-    from constituents
-),
-
-candidate_counts as (
-    select
-        profile,
-        effective_date,
-        count(*) filter (where is_eligible) as eligible_count
-    from candidates
-    group by profile, effective_date
-),
-
 events as (
     select distinct
         profile,
@@ -41,8 +25,15 @@ events as (
     from constituents
 ),
 
+-- The weights at the close that the new basket begins at. On the base date there is no
+-- basket before.
 before_review as (
-    select closing_weights.*
+    select
+        closing_weights.profile,
+        closing_weights.index_id,
+        closing_weights.market_date as weighting_date,
+        closing_weights.coin_id,
+        closing_weights.weight_fraction
     from closing_weights
     inner join events
         on
@@ -54,22 +45,22 @@ before_review as (
 
 changes as (
     select
-        coalesce(after_review.profile, before_review.profile) as profile,
-        coalesce(after_review.index_id, before_review.index_id) as index_id,
-        coalesce(after_review.weighting_date, before_review.market_date)
+        coalesce(constituents.profile, before_review.profile) as profile,
+        coalesce(constituents.index_id, before_review.index_id) as index_id,
+        coalesce(constituents.weighting_date, before_review.weighting_date)
             as weighting_date,
-        coalesce(after_review.coin_id, before_review.coin_id) as coin_id,
-        coalesce(after_review.weight_fraction, 0) as weight_after,
+        coalesce(constituents.coin_id, before_review.coin_id) as coin_id,
+        coalesce(constituents.weight_fraction, 0) as weight_after,
         coalesce(before_review.weight_fraction, 0) as weight_before,
         before_review.coin_id is null as is_addition,
-        after_review.coin_id is null as is_deletion
-    from constituents as after_review
+        constituents.coin_id is null as is_removal
+    from constituents
     full join before_review
         on
-            after_review.profile = before_review.profile
-            and after_review.index_id = before_review.index_id
-            and after_review.weighting_date = before_review.market_date
-            and after_review.coin_id = before_review.coin_id
+            constituents.profile = before_review.profile
+            and constituents.index_id = before_review.index_id
+            and constituents.weighting_date = before_review.weighting_date
+            and constituents.coin_id = before_review.coin_id
 ),
 
 counted as (
@@ -77,51 +68,42 @@ counted as (
         profile,
         index_id,
         weighting_date,
-        count(*) filter (where not is_deletion) as constituent_count,
+        count(*) filter (where not is_removal) as constituent_count,
         count(*) filter (where is_addition) as addition_count,
-        count(*) filter (where is_deletion) as deletion_count,
+        count(*) filter (where is_removal) as removal_count,
         sum(abs(weight_after - weight_before) order by coin_id)
         / 2 as turnover_fraction,
         string_agg(coin_id, ', ' order by coin_id) filter (where is_addition)
             as additions,
-        string_agg(coin_id, ', ' order by coin_id) filter (where is_deletion)
-            as deletions
+        string_agg(coin_id, ', ' order by coin_id) filter (where is_removal) as removals
     from changes
     group by profile, index_id, weighting_date
 ),
 
 final as (
     select
-        review_calendar.profile,
-        review_calendar.effective_date,
-        index_ids.index_id,
-        review_calendar.cutoff_date,
-        review_calendar.weighting_date,
-        case
-            when candidate_counts.eligible_count < review_calendar.min_candidate_count
-                then 'not held'
-            when not review_calendar.is_effective then 'pro forma'
-            else 'effective'
-        end as status,
-        coalesce(candidate_counts.eligible_count, 0) as eligible_count,
+        review_status.profile,
+        review_status.effective_date,
+        definitions.index_id,
+        review_status.cutoff_date,
+        review_status.weighting_date,
+        review_status.status,
+        review_status.eligible_count,
+        review_status.unclassified_coin_ids,
         counted.constituent_count,
         counted.addition_count,
-        counted.deletion_count,
+        counted.removal_count,
         counted.turnover_fraction,
         counted.additions,
-        counted.deletions,
-        review_calendar.rulebook_version
-    from review_calendar
-    inner join index_ids on review_calendar.profile = index_ids.profile
-    left join candidate_counts
-        on
-            review_calendar.profile = candidate_counts.profile
-            and review_calendar.effective_date = candidate_counts.effective_date
+        counted.removals,
+        review_status.rulebook_version
+    from review_status
+    cross join definitions
     left join counted
         on
-            review_calendar.profile = counted.profile
-            and index_ids.index_id = counted.index_id
-            and review_calendar.weighting_date = counted.weighting_date
+            review_status.profile = counted.profile
+            and definitions.index_id = counted.index_id
+            and review_status.weighting_date = counted.weighting_date
 )
 
 select * from final

@@ -48,51 +48,112 @@ in_force as (
         profile,
         weighting_date,
         max(version) as rulebook_version,
-        max(value) filter (where rule = 'base_level') as base_level,
-        max(value) filter (where rule = 'cutoff_days_before_month_end')
+        cast(max(value) filter (where rule = 'cutoff_days_before_month_end') as integer)
             as cutoff_lead_days,
-        max(value) filter (where rule = 'review_known_within_days')
+        cast(max(value) filter (where rule = 'review_known_within_days') as integer)
             as known_within_days,
-        max(value) filter (where rule = 'rank_window_days') as rank_window_days,
-        max(value) filter (where rule = 'supply_max_age_days') as supply_max_age_days,
-        max(value) filter (where rule = 'min_candidate_count') as min_candidate_count,
-        max(value) filter (where rule = 'last_rank.large') as large_last_rank,
-        max(value) filter (where rule = 'last_rank.mid') as mid_last_rank,
-        max(value) filter (where rule = 'last_rank.small') as small_last_rank,
+        cast(max(value) filter (where rule = 'rank_window_days') as integer)
+            as rank_window_days,
+        cast(max(value) filter (where rule = 'input_max_age_days') as integer)
+            as input_max_age_days,
+        cast(max(value) filter (where rule = 'min_candidate_count') as integer)
+            as min_candidate_count,
+        cast(max(value) filter (where rule = 'unclassified_block_rank') as integer)
+            as unclassified_block_rank,
+        cast(max(value) filter (where rule = 'last_rank.large') as integer)
+            as large_last_rank,
+        cast(max(value) filter (where rule = 'last_rank.mid') as integer)
+            as mid_last_rank,
+        cast(max(value) filter (where rule = 'last_rank.small') as integer)
+            as small_last_rank,
+        cast(max(value) filter (where rule = 'min_age_days') as integer)
+            as min_age_days,
+        cast(max(value) filter (where rule = 'fast_entry_age_days') as integer)
+            as fast_entry_age_days,
+        cast(max(value) filter (where rule = 'fast_entry_rank') as integer)
+            as fast_entry_rank,
+        cast(max(value) filter (where rule = 'stale_remove_days') as integer)
+            as stale_remove_days,
+        cast(
+            max(value) filter (
+                where rule = 'stale_remove_days_reconstructed'
+            ) as integer
+        )
+            as stale_remove_days_reconstructed,
+        cast(max(value) filter (where rule = 'max_stale_days_at_cutoff') as integer)
+            as max_stale_days_at_cutoff,
+        max(value) filter (where rule = 'base_level') as base_level,
         max(value) filter (where rule = 'buffer_fraction.large')
             as large_buffer_fraction,
         max(value) filter (where rule = 'buffer_fraction.mid') as mid_buffer_fraction,
         max(value) filter (where rule = 'buffer_fraction.small')
-            as small_buffer_fraction
+            as small_buffer_fraction,
+        max(value) filter (where rule = 'min_median_volume_usd')
+            as min_median_volume_usd,
+        max(value) filter (where rule = 'sitting_volume_fraction')
+            as sitting_volume_fraction,
+        max(value) filter (where rule = 'min_turnover_ratio') as min_turnover_ratio,
+        max(value) filter (where rule = 'min_observed_fraction')
+            as min_observed_fraction,
+        max(value) filter (where rule = 'supply_change_gate_fraction')
+            as supply_change_gate_fraction,
+        max(value) filter (where rule = 'supply_agreement_fraction')
+            as supply_agreement_fraction,
+        max(value) filter (where rule = 'collapse_fraction') as collapse_fraction
     from rules
     group by profile, weighting_date
 ),
 
-final as (
+dated as (
     select
-        in_force.profile,
-        in_force.weighting_date + 1 as effective_date,
-        in_force.weighting_date
-        - cast(in_force.cutoff_lead_days as integer) as cutoff_date,
-        in_force.weighting_date,
-        in_force.weighting_date <= bounds.last_date as is_effective,
-        in_force.rulebook_version,
-        in_force.base_level,
-        cast(in_force.known_within_days as integer) as known_within_days,
-        cast(in_force.rank_window_days as integer) as rank_window_days,
-        cast(in_force.supply_max_age_days as integer) as supply_max_age_days,
-        cast(in_force.min_candidate_count as integer) as min_candidate_count,
-        cast(in_force.large_last_rank as integer) as large_last_rank,
-        cast(in_force.mid_last_rank as integer) as mid_last_rank,
-        cast(in_force.small_last_rank as integer) as small_last_rank,
-        in_force.large_buffer_fraction,
-        in_force.mid_buffer_fraction,
-        in_force.small_buffer_fraction
+        in_force.*,
+        in_force.weighting_date - in_force.cutoff_lead_days as cutoff_date,
+        in_force.weighting_date <= bounds.last_date as is_due,
+        bounds.first_date,
+        bounds.last_date
     from in_force
     cross join bounds
-    where
-        in_force.weighting_date - cast(in_force.cutoff_lead_days as integer)
-        between bounds.first_date and bounds.last_date
+),
+
+final as (
+    select
+        profile,
+        weighting_date + 1 as effective_date,
+        cutoff_date,
+        weighting_date,
+        is_due,
+        cast(cutoff_date as timestamptz) + to_days(known_within_days)
+            as cutoff_known_by,
+        cast(weighting_date as timestamptz) + to_days(known_within_days)
+            as weighting_known_by,
+        known_within_days,
+        rank_window_days,
+        input_max_age_days,
+        min_candidate_count,
+        unclassified_block_rank,
+        large_last_rank,
+        mid_last_rank,
+        small_last_rank,
+        min_age_days,
+        fast_entry_age_days,
+        fast_entry_rank,
+        stale_remove_days,
+        stale_remove_days_reconstructed,
+        max_stale_days_at_cutoff,
+        base_level,
+        large_buffer_fraction,
+        mid_buffer_fraction,
+        small_buffer_fraction,
+        min_median_volume_usd,
+        sitting_volume_fraction,
+        min_turnover_ratio,
+        min_observed_fraction,
+        supply_change_gate_fraction,
+        supply_agreement_fraction,
+        collapse_fraction,
+        rulebook_version
+    from dated
+    where cutoff_date between first_date and last_date
 )
 
 select * from final

@@ -14,14 +14,14 @@ review_days as (
     select
         profile,
         effective_date,
+        cutoff_known_by,
         cast(
             unnest(
                 generate_series(
-                    cutoff_date - supply_max_age_days + 1, cutoff_date, interval 1 day
+                    cutoff_date - input_max_age_days + 1, cutoff_date, interval 1 day
                 )
             ) as date
-        ) as market_date,
-        cast(cutoff_date as timestamptz) + to_days(known_within_days) as known_by
+        ) as market_date
     from review_calendar
 ),
 
@@ -33,15 +33,16 @@ seen as (
         observations.market_date,
         observations.price_usd,
         observations.circulating_supply,
-        observations.volume_24h_usd
+        observations.volume_24h_usd,
+        observations.is_reconstructed
     from review_days
     inner join observations on review_days.market_date = observations.market_date
     where
         observations.price_usd > 0
-        and observations.known_from <= review_days.known_by
+        and observations.known_from <= review_days.cutoff_known_by
         and (
             observations.known_to is null
-            or observations.known_to > review_days.known_by
+            or observations.known_to > review_days.cutoff_known_by
         )
 ),
 
@@ -54,7 +55,8 @@ by_day as (
         median(price_usd) as price_usd,
         median(circulating_supply) filter (where circulating_supply > 0)
             as circulating_supply,
-        median(volume_24h_usd) as volume_24h_usd
+        median(volume_24h_usd) as volume_24h_usd,
+        bool_and(is_reconstructed) as is_reconstructed
     from seen
     group by profile, effective_date, coin_id, market_date
 ),
@@ -80,7 +82,8 @@ final as (
         price_usd,
         latest_supply as circulating_supply,
         price_usd * latest_supply as market_cap_usd,
-        volume_24h_usd
+        volume_24h_usd,
+        is_reconstructed
     from carried
 )
 

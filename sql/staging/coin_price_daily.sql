@@ -1,12 +1,90 @@
 -- Grain: one row per market_date and coin_id.
--- The price of a coin at the day's 24:00 UTC close as we know it today: the median of
--- what the accepted sources say. Only days on which at least one source was seen.
+-- The price of a coin at the day's 24:00 UTC close as we know it today, on the days on
+-- which a source was seen: the median of the accepted sources. Of three or more, a
+-- source that is more than 10 % from their median is dropped; of two that differ by
+-- more than 10 %, the one nearer to the price before is kept. A single source's jump by
+-- a factor of ten is held until the next close confirms it.
 with observations as (
-    select * from staging.market_observation
+    select
+        market_date,
+        coin_id,
+        source,
+        price_usd,
+        is_reconstructed,
+        known_from
+    from staging.market_observation
     where known_to is null and price_usd > 0
 ),
 
-final as (
+rough as (
+    select
+        market_date,
+        coin_id,
+        count(*) as source_count,
+        median(price_usd) as price_usd,
+        max(price_usd) / min(price_usd) as spread_ratio
+    from observations
+    group by market_date, coin_id
+),
+
+referenced as (
+    select
+        market_date,
+        coin_id,
+        source_count,
+        price_usd,
+        spread_ratio,
+        lag(price_usd) over (partition by coin_id order by market_date)
+            as previous_price_usd
+    from rough
+),
+
+-- Only where sources disagree is a single observation looked at again.
+disputed as (
+    select
+        observations.market_date,
+        observations.coin_id,
+        observations.source,
+        observations.price_usd,
+        observations.is_reconstructed,
+        observations.known_from,
+        referenced.source_count,
+        abs(observations.price_usd / referenced.price_usd - 1) as deviation_fraction,
+        row_number() over (
+            partition by observations.market_date, observations.coin_id
+            order by
+                abs(ln(observations.price_usd / referenced.previous_price_usd)),
+                observations.source
+        ) as nearness_rank
+    from observations
+    inner join referenced
+        on
+            observations.market_date = referenced.market_date
+            and observations.coin_id = referenced.coin_id
+    where referenced.spread_ratio > 1.1
+),
+
+accepted as (
+    select
+        observations.market_date,
+        observations.coin_id,
+        observations.source,
+        observations.price_usd,
+        observations.is_reconstructed,
+        observations.known_from
+    from observations
+    left join disputed
+        on
+            observations.market_date = disputed.market_date
+            and observations.coin_id = disputed.coin_id
+            and observations.source = disputed.source
+    where
+        disputed.source is null
+        or (disputed.source_count = 2 and disputed.nearness_rank = 1)
+        or (disputed.source_count > 2 and disputed.deviation_fraction <= 0.1)
+),
+
+priced as (
     select
         market_date,
         coin_id,
@@ -15,8 +93,37 @@ final as (
         string_agg(source, ', ' order by source) as price_sources,
         bool_and(is_reconstructed) as is_reconstructed,
         max(known_from) as known_at
-    from observations
+    from accepted
     group by market_date, coin_id
+),
+
+jumps as (
+    select
+        *,
+        source_count = 1
+        and abs(
+            log10(
+                price_usd
+                / lag(price_usd) over (partition by coin_id order by market_date)
+            )
+        ) >= 1 as is_jump
+    from priced
+),
+
+final as (
+    select
+        market_date,
+        coin_id,
+        price_usd,
+        source_count,
+        price_sources,
+        coalesce(is_jump, false)
+        and not coalesce(
+            lag(is_jump) over (partition by coin_id order by market_date), false
+        ) as is_held,
+        is_reconstructed,
+        known_at
+    from jumps
 )
 
 select * from final

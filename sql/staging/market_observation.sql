@@ -10,6 +10,10 @@ coin_xref as (
     select * from reference.coin_xref
 ),
 
+redenominations as (
+    select * from reference.redenomination
+),
+
 identified as (
     select
         market_daily.market_date,
@@ -56,30 +60,59 @@ spanned as (
     from identified
 ),
 
+-- Everything is told in today's units of a coin.
+later_redenominations as (
+    select distinct
+        spanned.coin_id,
+        spanned.market_date,
+        redenominations.effective_date,
+        redenominations.new_units_per_old_unit
+    from spanned
+    inner join redenominations
+        on
+            spanned.coin_id = redenominations.coin_id
+            and spanned.market_date < redenominations.effective_date
+),
+
+unit_factors as (
+    select
+        coin_id,
+        market_date,
+        product(new_units_per_old_unit) as unit_factor
+    from later_redenominations
+    group by coin_id, market_date
+),
+
 final as (
     select
-        market_date,
-        source,
-        coin_id,
-        known_from,
-        known_to,
-        vendor_coin_id,
-        symbol,
-        name,
-        price_usd,
+        spanned.market_date,
+        spanned.source,
+        spanned.coin_id,
+        spanned.known_from,
+        spanned.known_to,
+        spanned.vendor_coin_id,
+        spanned.symbol,
+        spanned.name,
+        spanned.price_usd / coalesce(unit_factors.unit_factor, 1) as price_usd,
         -- A vendor's zero says that it does not know.
-        nullif(market_cap_usd, 0) as market_cap_usd,
+        nullif(spanned.market_cap_usd, 0) as market_cap_usd,
         nullif(
             coalesce(
-                nullif(circulating_supply, 0), market_cap_usd / nullif(price_usd, 0)
+                nullif(spanned.circulating_supply, 0),
+                spanned.market_cap_usd / nullif(spanned.price_usd, 0)
             ),
             0
-        ) as circulating_supply,
-        volume_24h_usd,
-        is_reconstructed,
-        run_id
+        ) * coalesce(unit_factors.unit_factor, 1) as circulating_supply,
+        spanned.volume_24h_usd,
+        coalesce(unit_factors.unit_factor, 1) as unit_factor,
+        spanned.is_reconstructed,
+        spanned.run_id
     from spanned
-    where known_to is null or known_to > known_from
+    left join unit_factors
+        on
+            spanned.coin_id = unit_factors.coin_id
+            and spanned.market_date = unit_factors.market_date
+    where spanned.known_to is null or spanned.known_to > spanned.known_from
 )
 
 select * from final

@@ -1,0 +1,116 @@
+"""Fixtures of all tests, and the guard that keeps them off the network."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+from nights import COIN_COUNT, FIRST_DAY, SEED, Home, Mailbox, copy_home, load_history
+from nights import running_mailbox as open_mailbox
+from pipeline.sandbox.faults import FaultBoard
+from pipeline.sandbox.server import Sandbox, create_server
+from pipeline.settings import Settings
+
+
+class NetworkUsedError(RuntimeError):
+    """A test tried to reach beyond this machine; not an OSError, so nobody handles it."""
+
+
+def _is_local(host: object) -> bool:
+    name = host.decode() if isinstance(host, bytes) else str(host)
+    if name in {"", "localhost", "None"}:
+        return True
+    try:
+        address = ip_address(name.partition("%")[0])
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+def _guard(event: str, arguments: tuple[Any, ...]) -> None:
+    if event in {"socket.connect", "socket.sendto"}:
+        address = arguments[1]
+        if isinstance(address, tuple) and not _is_local(address[0]):
+            raise NetworkUsedError(f"{event} to {address}")
+    elif event in {"socket.getaddrinfo", "socket.gethostbyname"} and not _is_local(arguments[0]):
+        raise NetworkUsedError(f"{event} of {arguments[0]}")
+
+
+sys.addaudithook(_guard)
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the developer's own settings out of every test."""
+    for name in list(os.environ):
+        if name.startswith("TIDEMARK_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    """A small simulated market behind the vendors' APIs."""
+    with create_server(SEED, first_day=FIRST_DAY, coin_count=COIN_COUNT, slow_seconds=2) as server:
+        yield server
+
+
+@pytest.fixture
+def faults(sandbox: Sandbox) -> Iterator[FaultBoard]:
+    """The sandbox's faults, cured again after the test."""
+    yield sandbox.faults
+    sandbox.faults.clear()
+
+
+@pytest.fixture(scope="session")
+def loaded_home(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the simulated history and one published build; copy it, never change it.
+
+    Made once for all workers: it is the same whoever makes it.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    home, history = shared / "loaded-home", shared / "loaded-history"
+    with FileLock(shared / "loaded-home.lock"):
+        if not (home / "published" / "manifest.json").exists():
+            history.mkdir()
+            load_history(sandbox, Home(home), history)
+    return home
+
+
+@pytest.fixture
+def home(loaded_home: Path, sandbox: Sandbox, faults: FaultBoard, tmp_path: Path) -> Home:
+    """A home of one's own with the simulated history, a published build and live vendors."""
+    assert not faults
+    return copy_home(loaded_home, tmp_path / "home", sandbox)
+
+
+@pytest.fixture
+def empty_home(sandbox: Sandbox, faults: FaultBoard, tmp_path: Path) -> Home:
+    """A home with nothing in it yet, and live vendors."""
+    assert not faults
+    return Home(tmp_path / "home", sandbox)
+
+
+@pytest.fixture
+def make_settings(tmp_path: Path) -> Callable[..., Settings]:
+    """Make settings in a home of one's own; vendors are not set up."""
+
+    def make(**overrides: Any) -> Settings:
+        return Settings(_env_file=None, **({"home": tmp_path / "home", "threads": 2} | overrides))
+
+    return make
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    """A mail server on loopback."""
+    with open_mailbox() as box:
+        yield box

@@ -1,0 +1,121 @@
+"""What must be true of every market: the real models on some hundreds of random ones."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+
+import pytest
+from harness import Result, Row, observed
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from markets import (
+    CHANGES,
+    DAYS,
+    START,
+    Market,
+    assert_invariants,
+    markets,
+    rule_sets,
+    run_together,
+)
+
+CLOSE = 1e-9
+
+
+def many(examples: int) -> settings:
+    return settings(
+        max_examples=examples,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+
+
+def assert_same_levels(market: Result, base: str, other: str) -> None:
+    """Assert that two profiles of one build have the same levels on the same days."""
+    found: dict[str, dict[tuple[str, object], float]] = {base: {}, other: {}}
+    for (profile, index_id, day), level in market.all_levels().items():
+        if profile in found:
+            found[profile][index_id, day] = level
+    assert found[base].keys() == found[other].keys(), other
+    for key, level in found[base].items():
+        assert found[other][key] == pytest.approx(level, rel=CLOSE, abs=0), (other, key)
+
+
+@many(100)
+@given(market=markets(), seed=st.integers(0, 1000))
+def test_levels_do_not_depend_on_units_names_forms_or_worthless_coins(
+    market: Market, seed: int
+) -> None:
+    chance = random.Random(seed)
+    changed = {name: change(market, chance) for name, change in CHANGES.items()}
+    with run_together({"base": market, **changed}) as built:
+        assert_invariants(built)
+        for name in CHANGES:
+            assert_same_levels(built, "base", name)
+
+
+@many(20)
+@given(market=markets(revisions=20))
+def test_revised_markets_keep_the_invariants(market: Market) -> None:
+    with run_together({"base": market}, only=()) as built:
+        assert_invariants(built)
+
+
+@st.composite
+def tides(draw: st.DrawFn) -> Market:
+    """Draw a market in which every price moves by the same factor and no supply changes."""
+    coin_count = draw(st.integers(6, 10))
+    rules = draw(rule_sets(coin_count))
+    chance = random.Random(draw(st.integers(0, 2**32)))
+    tide = [1.0]
+    for _ in range(DAYS - 1):
+        tide.append(tide[-1] * chance.lognormvariate(0, 0.05))
+    rows: list[Row] = []
+    coin_ids = tuple(f"coin-{number:02d}" for number in range(coin_count))
+    for coin_id in coin_ids:
+        price, supply = 10 ** chance.uniform(-3, 3), 10 ** chance.uniform(3, 9)
+        rows += [
+            observed(START + timedelta(days=number), coin_id, price * height, supply)
+            for number, height in enumerate(tide)
+        ]
+    return Market(tuple(rows), tuple(sorted(rules.items())), coin_ids=coin_ids)
+
+
+@many(10)
+@given(drawn=st.lists(tides(), min_size=4, max_size=4))
+def test_review_that_finds_nothing_new_changes_nothing(drawn: list[Market]) -> None:
+    named = {f"tide-{number}": market for number, market in enumerate(drawn)}
+    with run_together(named) as built:
+        assert_invariants(built)
+        for name, market in named.items():
+            one_coin = {
+                row["market_date"]: row["price_usd"]
+                for row in market.rows
+                if row["coin_id"] == market.coin_ids[0]
+            }
+            levels = {key[1:]: v for key, v in built.all_levels().items() if key[0] == name}
+            base_date = min(day for _, day in levels)
+            for (index_id, day), level in levels.items():
+                tide = one_coin[day] / one_coin[base_date]
+                assert level == pytest.approx(1000 * tide, rel=CLOSE), (index_id, day)
+            reviews: dict[object, set[tuple[str, str]]] = {}
+            for row in built.rows("indices.review_decision", profile=name):
+                if row["segment"] is not None:
+                    members = reviews.setdefault(row["effective_date"], set())
+                    members.add((row["coin_id"], row["segment"]))
+            assert len(reviews) >= 2
+            assert len({frozenset(members) for members in reviews.values()}) == 1
+
+
+@many(10)
+@given(drawn=st.lists(markets(), min_size=3, max_size=3))
+def test_profiles_do_not_touch_each_other(drawn: list[Market]) -> None:
+    named = {f"market-{number}": market for number, market in enumerate(drawn)}
+    with run_together(named) as built:
+        together = built.all_levels()
+    with run_together({"market-0": drawn[0]}) as built:
+        alone = built.all_levels()
+    assert {key: v for key, v in together.items() if key[0] == "market-0"} == alone
