@@ -168,7 +168,7 @@ def import_history(
     from pipeline.importing import find_files, import_file
 
     settings = load_settings()
-    files = find_files(folder)
+    files = find_files(folder, settings.sql_dir)
     run_id = _run_id(settings, "import")
     reports = []
     columns = (
@@ -189,11 +189,10 @@ def import_history(
             )
     _print_rows(
         "Imported",
-        ["file", "dataset", "new", "revised", "known", "quarantined", "outcome"],
+        ["file", "new", "revised", "known", "quarantined", "outcome"],
         [
             [
                 r.file,
-                r.dataset,
                 r.added,
                 r.revised,
                 r.unchanged,

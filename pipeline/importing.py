@@ -1,4 +1,8 @@
-"""Loading a user's own history: files in the columns of the raw datasets."""
+"""Loading a user's own history: files in the columns of the raw datasets.
+
+A folder may also bring rows for the reference tables, such as the classes of coins that we
+do not know, in CSV files that are called as the table is.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,7 @@ from pipeline.errors import ConfigurationError, PayloadError, QualityError
 from pipeline.files import sha256_of, write_bytes_atomically
 from pipeline.loading import LoadResult, load_frame
 from pipeline.lock import run_lock
+from pipeline.models import check_reference
 from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -30,11 +35,16 @@ _NULLS = ["", "NULL", "null", "None", "NaN", "nan", "NA", "N/A", "<NA>"]
 
 @dataclass(frozen=True)
 class ImportFile:
-    """One file of a user's history and the dataset that its name stands for."""
+    """One file of a user's history and the raw dataset or reference table it is for."""
 
     path: Path
-    dataset: Dataset
+    target: Dataset | str
     row_count: int
+
+    @property
+    def target_name(self) -> str:
+        """Name of the dataset or of the reference table."""
+        return self.target if isinstance(self.target, str) else self.target.name
 
 
 @dataclass(frozen=True)
@@ -55,8 +65,12 @@ class ImportReport:
         return dict(self.__dict__)
 
 
-def find_files(folder: Path) -> list[ImportFile]:
-    """Return the files of ``folder`` that an import reads, by dataset.
+def find_files(folder: Path, sql_dir: Path | None = None) -> list[ImportFile]:
+    """Return the files of ``folder`` that an import reads, reference tables first.
+
+    Args:
+        folder: The user's folder.
+        sql_dir: The SQL, for the names of the reference tables; the shipped one by default.
 
     Raises:
         ConfigurationError: The folder is not there, or holds no file whose name begins
@@ -64,9 +78,13 @@ def find_files(folder: Path) -> list[ImportFile]:
     """
     if not folder.is_dir():
         raise ConfigurationError(f"there is no folder {folder}; name one with your history")
-    found = []
+    found: list[ImportFile] = []
     names = sorted(DATASETS, key=len, reverse=True)
+    tables = {path.stem for path in ((sql_dir or Settings().sql_dir) / "reference").glob("*.csv")}
     for path in sorted((*folder.glob("*.parquet"), *folder.glob("*.csv"))):
+        if path.suffix == ".csv" and path.stem in tables:
+            found.insert(0, ImportFile(path, path.stem, _count_rows(path)))
+            continue
         dataset = next((DATASETS[name] for name in names if path.name.startswith(name)), None)
         if dataset is None:
             logger.warning("%s is left out: its name begins with no raw dataset's", path.name)
@@ -102,8 +120,10 @@ def import_file(
         Counts of rows; ``error`` says why the gate or the shape of the file stopped it.
     """
     with run_lock(settings.home, run_id=run_id, wait_seconds=settings.lock_timeout_seconds):
+        if isinstance(file.target, str):
+            return _import_reference(settings, file, file.target, on_rows)
         digest = sha256_of(file.path)
-        receipt = settings.journal_dir / "import" / f"{file.dataset.name}-{digest}.json"
+        receipt = settings.journal_dir / "import" / f"{file.target_name}-{digest}.json"
         if receipt.exists():
             on_rows(file.row_count)
             known = json.loads(receipt.read_bytes())
@@ -112,8 +132,10 @@ def import_file(
         loads: list[LoadResult] = []
         error = None
         try:
-            for number, frame in enumerate(_read_chunks(file)):
-                loads.append(_load_chunk(settings, file, frame, run_id, number, digest))
+            for number, frame in enumerate(_read_chunks(file, file.target)):
+                loads.append(
+                    _load_chunk(settings, file, file.target, frame, run_id, number, digest)
+                )
                 on_rows(len(frame))
         except (PayloadError, QualityError) as exc:
             error = str(exc)
@@ -130,6 +152,24 @@ def import_file(
         return report
 
 
+def _import_reference(
+    settings: Settings, file: ImportFile, table: str, on_rows: Callable[[int], None]
+) -> ImportReport:
+    """Put a user's reference rows in place; they add to the shipped ones or replace them."""
+    target = settings.reference_dir / file.path.name
+    on_rows(file.row_count)
+    if target.exists() and sha256_of(target) == sha256_of(file.path):
+        return _report(file, 0, 0, file.row_count, 0, is_known=True)
+    try:
+        check_reference(settings.sql_dir, table, file.path)
+    except ConfigurationError as exc:
+        return _report(file, 0, 0, 0, 0, error=str(exc))
+    is_revision = target.exists()
+    write_bytes_atomically(target, file.path.read_bytes())
+    rows = file.row_count
+    return _report(file, 0 if is_revision else rows, rows if is_revision else 0, 0, 0)
+
+
 def _report(
     file: ImportFile,
     added: int,
@@ -142,7 +182,7 @@ def _report(
 ) -> ImportReport:
     return ImportReport(
         file.path.name,
-        file.dataset.name,
+        file.target_name,
         added,
         revised,
         unchanged,
@@ -155,6 +195,7 @@ def _report(
 def _load_chunk(
     settings: Settings,
     file: ImportFile,
+    dataset: Dataset,
     frame: pd.DataFrame,
     run_id: str,
     number: int,
@@ -163,7 +204,7 @@ def _load_chunk(
     return load_frame(
         settings,
         frame,
-        file.dataset,
+        dataset,
         market_date=settings.default_market_date(),
         run_id=run_id,
         source=file.path.name,
@@ -186,23 +227,23 @@ def _count_rows(path: Path) -> int:
         return max(sum(1 for _ in handle) - 1, 0)
 
 
-def _read_chunks(file: ImportFile) -> Iterator[pd.DataFrame]:
+def _read_chunks(file: ImportFile, dataset: Dataset) -> Iterator[pd.DataFrame]:
     try:
         if file.path.suffix == ".parquet":
             with pq.ParquetFile(file.path) as parquet:
                 for batch in parquet.iter_batches(batch_size=CHUNK_ROWS):
-                    yield shape_frame(batch.to_pandas(date_as_object=True), file)
+                    yield shape_frame(batch.to_pandas(date_as_object=True), dataset, file.path.name)
         else:
-            with _open_csv(file) as reader:
+            with _open_csv(file, dataset) as reader:
                 for chunk in reader:
-                    yield shape_frame(chunk, file)
+                    yield shape_frame(chunk, dataset, file.path.name)
     except (OSError, ValueError, UnicodeDecodeError) as exc:
         raise PayloadError(f"{file.path} cannot be read: {exc}; export it again") from exc
 
 
-def _open_csv(file: ImportFile) -> TextFileReader:
+def _open_csv(file: ImportFile, dataset: Dataset) -> TextFileReader:
     """Open a CSV so that texts stay as written: a coin may be called NULL, an id be 007."""
-    texts = [column.name for column in file.dataset.columns if column.type == "varchar"]
+    texts = [column.name for column in dataset.columns if column.type == "varchar"]
     header = pd.read_csv(file.path, nrows=0).columns
     return pd.read_csv(
         file.path,
@@ -214,7 +255,7 @@ def _open_csv(file: ImportFile) -> TextFileReader:
     )
 
 
-def shape_frame(frame: pd.DataFrame, file: ImportFile) -> pd.DataFrame:
+def shape_frame(frame: pd.DataFrame, dataset: Dataset, file_name: str) -> pd.DataFrame:
     """Return a user's rows in the dataset's columns and types.
 
     Columns that the dataset does not have are left out; ``source`` becomes ``import``
@@ -223,7 +264,6 @@ def shape_frame(frame: pd.DataFrame, file: ImportFile) -> pd.DataFrame:
     Raises:
         PayloadError: A column is missing or holds what its type cannot.
     """
-    dataset = file.dataset
     shaped = frame.copy()
     for theirs, ours, factor in dataset.renamed:
         if theirs in shaped.columns and ours not in shaped.columns:
@@ -233,7 +273,7 @@ def shape_frame(frame: pd.DataFrame, file: ImportFile) -> pd.DataFrame:
     missing = [name for name in dataset.key if name not in shaped.columns]
     if missing:
         raise PayloadError(
-            f"{file.path.name} has no column {', '.join(missing)}; {dataset.name} needs "
+            f"{file_name} has no column {', '.join(missing)}; {dataset.name} needs "
             f"{', '.join(dataset.column_names)}"
         )
     for column in dataset.columns:
@@ -243,7 +283,7 @@ def shape_frame(frame: pd.DataFrame, file: ImportFile) -> pd.DataFrame:
             shaped[column.name] = _typed(shaped[column.name], column.type)
         except (ValueError, TypeError, OverflowError) as exc:
             raise PayloadError(
-                f"{file.path.name}: column {column.name} is not all {column.type}: {exc}"
+                f"{file_name}: column {column.name} is not all {column.type}: {exc}"
             ) from exc
     return shaped[list(dataset.column_names)]
 

@@ -21,7 +21,7 @@ import sqlglot
 import yaml
 from sqlglot import exp
 
-from pipeline.database import quote, quote_name
+from pipeline.database import open_scratch, quote, quote_name
 from pipeline.datasets import DATASETS
 from pipeline.errors import ConfigurationError
 from pipeline.ledger import LEDGER_TABLES
@@ -278,8 +278,7 @@ def _reference_select(path: Path, doc: TableDoc) -> str:
 
 def _overlaid_select(path: Path, overlay: Path, doc: TableDoc) -> str:
     same_grain = " and ".join(
-        f"shipped.{quote_name(key)} is not distinct from own.{quote_name(key)}"
-        for key in doc.grain
+        f"shipped.{quote_name(key)} is not distinct from own.{quote_name(key)}" for key in doc.grain
     )
     return (
         f"with own as ({_reference_select(overlay, doc)}), "
@@ -287,6 +286,20 @@ def _overlaid_select(path: Path, overlay: Path, doc: TableDoc) -> str:
         "select * from own union all by name "
         f"select shipped.* from shipped anti join own on {same_grain}"
     )
+
+
+def check_reference(sql_dir: Path, table: str, path: Path) -> None:
+    """Read a user's rows for a reference table as a build would.
+
+    Raises:
+        ConfigurationError: A column or a value is not as the table's ``.yml`` says.
+    """
+    doc = _load_doc(sql_dir / "reference" / f"{table}.yml", f"reference.{table}")
+    with open_scratch() as connection:
+        try:
+            connection.execute(_reference_select(path, doc)).fetchall()
+        except duckdb.Error as exc:
+            raise ConfigurationError(f"{path} is no table reference.{table}: {exc}") from exc
 
 
 def run_models(

@@ -189,9 +189,7 @@ class Warehouse:
             )
         connection.execute("attach ':memory:' as ledger")
         for table in LEDGER_TABLES:
-            connection.execute(
-                f"create table ledger.main.{table} as {self._ledger.select(table)}"
-            )
+            connection.execute(f"create table ledger.main.{table} as {self._ledger.select(table)}")
 
     def _fill_from_journal(self, connection: duckdb.DuckDBPyConnection, table: str) -> None:
         files = self._journal.files(table)

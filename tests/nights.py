@@ -29,7 +29,7 @@ SEED = 7
 COIN_COUNT = 160
 FIRST_DAY = date(2024, 1, 1)
 # The history ends so that the nights after it cross a review, which takes effect on 1 May.
-LAST_HISTORY_DAY = date(2024, 4, 28)
+LAST_HISTORY_DAY = date(2024, 4, 29)
 NIGHTS = tuple(LAST_HISTORY_DAY + timedelta(days=n) for n in range(1, 6))
 RUN_HOUR = 1
 
@@ -113,26 +113,33 @@ class Home:
         """Run SQL on the published file, read-only."""
         return query_file(self.file, sql)
 
-    def index_rows(self, condition: str = "true") -> dict[str, list[tuple[Any, ...]]]:
-        """Return the rows of every published index table that has a ``market_date``."""
+    def index_rows(self, condition: str = "true") -> dict[str, list[str]]:
+        """Return every row of the published daily index tables, as text."""
         tables = self.query(
             "select table_name from duckdb_columns() where schema_name = 'indices' "
             "and column_name = 'market_date' order by all"
         )
         assert tables
         return {
-            table: self.query(
-                f"select * replace (market_date::varchar as market_date) from indices.{table} "
-                f"where {condition} order by all"
-            )
+            table: [
+                repr(row)
+                for row in self.query(f"from indices.{table} where {condition} order by all")
+            ]
             for (table,) in tables
         }
 
+    def last_day(self) -> date:
+        """Return the last day of the published levels."""
+        ((day,),) = self.query("select max(market_date) from indices.index_level_daily")
+        assert isinstance(day, date)
+        return day
+
 
 def query_file(file: Path, sql: str) -> list[tuple[Any, ...]]:
-    """Run SQL on a DuckDB file, read-only; instants come back as text."""
+    """Run SQL on a DuckDB file, read-only."""
     with duckdb.connect(str(file), read_only=True) as connection:
-        return connection.execute(sql).fetchall()
+        table = connection.execute(sql).to_arrow_table()
+    return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
 
 
 def load_history(sandbox: Sandbox, home: Home, folder: Path) -> None:

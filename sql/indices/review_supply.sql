@@ -184,7 +184,7 @@ gated as (
         ) as forms
         group by forms.profile, forms.review_number, forms.coin_id
     ) as before_review
-    right join judged
+    full join judged
         on
             before_review.profile = judged.profile
             and before_review.review_number = judged.review_number
@@ -193,7 +193,7 @@ gated as (
         (judged.profile, judged.review_number) in (
             select
                 gated.profile,
-                gated.review_number + 1
+                gated.review_number + 1 as review_number
             from gated
         )
 ),

@@ -27,12 +27,15 @@ def test_history_files_have_the_raw_columns_and_types(
 ) -> None:
     paths = export_history(market, tmp_path, FIRST_DAY, LAST_DAY)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "asset_class.csv",
         "equity_daily_sandbox.parquet",
         "market_daily_sandbox.parquet",
         "sentiment_daily_sandbox.parquet",
     ]
     types = {"date": pa.date32(), "varchar": pa.string(), "double": pa.float64()}
     for path in paths:
+        if path.suffix == ".csv":
+            continue
         dataset = get_dataset(path.name.removesuffix("_sandbox.parquet"))
         schema = pq.read_schema(path)
         assert tuple(schema.names) == dataset.column_names
@@ -63,3 +66,15 @@ def test_history_outside_the_market_is_refused(market: SimulatedMarket, tmp_path
     with pytest.raises(ConfigurationError, match="2024-03-01"):
         export_history(market, tmp_path, FIRST_DAY, date(2024, 3, 1))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_history_brings_a_class_for_every_simulated_coin(
+    market: SimulatedMarket, tmp_path: Path
+) -> None:
+    export_history(market, tmp_path, FIRST_DAY, LAST_DAY)
+    lines = (tmp_path / "asset_class.csv").read_text().splitlines()
+    coin_ids = set(market.market_history(FIRST_DAY, LAST_DAY)["coin_id"])
+    assert {line.split(",")[0] for line in lines[1:]} == {
+        coin_id for coin_id in coin_ids if coin_id.startswith("sim-")
+    }
+    assert {line.split(",")[1] for line in lines[1:]} == {"coin"}

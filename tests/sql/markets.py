@@ -31,11 +31,12 @@ TABLES = (
 class Market:
     """What vendors said of some coins, and the rules to look at them by."""
 
-    rows: tuple[Row, ...]
+    recipe: str
+    rows: tuple[Row, ...] = field(repr=False)
     rules: tuple[tuple[str, object], ...]
+    coin_ids: tuple[str, ...] = field(repr=False)
     links: tuple[Row, ...] = ()
     redenominations: tuple[Row, ...] = ()
-    coin_ids: tuple[str, ...] = field(default=())
 
     @property
     def lead_days(self) -> int:
@@ -71,6 +72,8 @@ def make_market(
         supply_changes: Whether supplies change, on the first day of a month.
         reconstructed_days: How many of the first days are history that was loaded later.
     """
+    recipe = f"make_market({seed}, {coin_count}, gaps={gaps}, deaths={deaths}, births={births}, "
+    recipe += f"revisions={revisions}, sources={sources}, reconstructed_days={reconstructed_days})"
     chance = random.Random(seed)
     rows: list[Row] = []
     coin_ids = tuple(f"coin-{number:02d}" for number in range(coin_count))
@@ -86,18 +89,18 @@ def make_market(
             price *= min(5.0, max(0.2, chance.lognormvariate(0, 0.08)))
             if supply_changes and day.day == 1:
                 supply *= chance.uniform(0.9, 1.3)
-            for source in range(sources):
-                rows.append(
-                    observed(
-                        day,
-                        coin_id,
-                        price * (1 + 0.01 * source),
-                        supply,
-                        source=f"vendor-{source}",
-                        volume_24h_usd=chance.uniform(1e6, 1e9),
-                        **_vintage(number < reconstructed_days),
-                    )
+            rows += [
+                observed(
+                    day,
+                    coin_id,
+                    price * (1 + 0.01 * source),
+                    supply,
+                    source=f"vendor-{source}",
+                    volume_24h_usd=chance.uniform(1e6, 1e9),
+                    **_vintage(number < reconstructed_days),
                 )
+                for source in range(sources)
+            ]
     for _ in range(gaps):
         coin_id = chance.choice(coin_ids)
         hole = START + timedelta(days=chance.randrange(1, days))
@@ -109,7 +112,7 @@ def make_market(
         ]
     for row in chance.sample(rows, k=min(revisions, len(rows))):
         rows.append(_revised(row, chance))
-    return Market(tuple(rows), tuple(sorted(rules.items())), coin_ids=coin_ids)
+    return Market(recipe, tuple(rows), tuple(sorted(rules.items())), coin_ids)
 
 
 def _vintage(is_reconstructed: bool) -> Row:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from harness import Result, Row, observed
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from markets import (
     CHANGES,
@@ -29,6 +29,8 @@ def many(examples: int) -> settings:
         derandomize=True,
         database=None,
         deadline=None,
+        # A market is small as it is drawn, and shrinking one costs hundreds of builds.
+        phases=[Phase.explicit, Phase.generate],
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
 
@@ -81,7 +83,7 @@ def tides(draw: st.DrawFn) -> Market:
             observed(START + timedelta(days=number), coin_id, price * height, supply)
             for number, height in enumerate(tide)
         ]
-    return Market(tuple(rows), tuple(sorted(rules.items())), coin_ids=coin_ids)
+    return Market("a tide", tuple(rows), tuple(sorted(rules.items())), coin_ids)
 
 
 @many(10)
