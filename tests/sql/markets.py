@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -31,10 +31,9 @@ TABLES = (
 class Market:
     """What vendors said of some coins, and the rules to look at them by."""
 
-    recipe: str
-    rows: tuple[Row, ...] = field(repr=False)
+    rows: tuple[Row, ...]
     rules: tuple[tuple[str, object], ...]
-    coin_ids: tuple[str, ...] = field(repr=False)
+    coin_ids: tuple[str, ...]
     links: tuple[Row, ...] = ()
     redenominations: tuple[Row, ...] = ()
 
@@ -43,51 +42,60 @@ class Market:
         return int(str(dict(self.rules)["cutoff_days_before_month_end"]))
 
 
-def make_market(
-    seed: int,
-    coin_count: int,
-    rules: dict[str, object],
-    *,
-    days: int = DAYS,
-    gaps: int = 0,
-    deaths: int = 0,
-    births: int = 0,
-    revisions: int = 0,
-    sources: int = 1,
-    supply_changes: bool = True,
-    reconstructed_days: int = 0,
-) -> Market:
-    """Return a market of coins whose caps wander across each other's ranks.
+@dataclass(frozen=True)
+class Recipe:
+    """How to make a market of coins whose caps wander across each other's ranks.
 
-    Args:
-        seed: Of the prices, supplies and which coin meets which fate.
-        coin_count: How many coins.
-        rules: The value by rule, over the shipped rules of ``house``.
-        days: How many days from ``START`` on.
-        gaps: How many times a coin is not priced for one to four days.
-        deaths: How many coins stop being priced for good.
-        births: How many coins are first priced later.
-        revisions: How many rows are told again later, with other figures.
-        sources: Vendors of every coin, which agree to a per cent or so.
-        supply_changes: Whether supplies change, on the first day of a month.
-        reconstructed_days: How many of the first days are history that was loaded later.
+    ``seed`` decides the prices, the supplies and which coin meets which fate.
     """
-    recipe = f"make_market({seed}, {coin_count}, gaps={gaps}, deaths={deaths}, births={births}, "
-    recipe += f"revisions={revisions}, sources={sources}, reconstructed_days={reconstructed_days})"
-    chance = random.Random(seed)
-    rows: list[Row] = []
-    coin_ids = tuple(f"coin-{number:02d}" for number in range(coin_count))
-    fates = chance.sample(coin_ids, k=min(coin_count, deaths + births))
-    dying, newborn = set(fates[:deaths]), set(fates[deaths:])
-    for coin_id in coin_ids:
-        first = chance.randrange(10, days // 2) if coin_id in newborn else 0
-        last = chance.randrange(days // 2, days) if coin_id in dying else days
+
+    seed: int
+    coin_count: int
+    rules: tuple[tuple[str, object], ...]
+    gaps: int = 0
+    deaths: int = 0
+    births: int = 0
+    revisions: int = 0
+    source_count: int = 1
+    reconstructed_days: int = 0
+
+    def make(self) -> Market:
+        """Return the market.
+
+        A gap is one to four days without a price of a coin; a birth is a coin that is first
+        priced later, a death one that stops being priced; a revision tells a row again later
+        with another price. Supplies change on the first day of a month.
+        """
+        chance = random.Random(self.seed)
+        coin_ids = tuple(f"coin-{number:02d}" for number in range(self.coin_count))
+        fates = chance.sample(coin_ids, k=self.deaths + self.births)
+        rows: list[Row] = []
+        for coin_id in coin_ids:
+            is_dying, is_newborn = coin_id in fates[: self.deaths], coin_id in fates[self.deaths :]
+            first = chance.randrange(10, DAYS // 2) if is_newborn else 0
+            last = chance.randrange(DAYS // 2, DAYS) if is_dying else DAYS
+            rows += self._life(coin_id, first, last, chance)
+        for _ in range(self.gaps):
+            coin_id = chance.choice(coin_ids)
+            hole = START + timedelta(days=chance.randrange(1, DAYS))
+            length = chance.randrange(1, 5)
+            rows = [
+                row
+                for row in rows
+                if row["coin_id"] != coin_id or not 0 <= (row["market_date"] - hole).days < length
+            ]
+        revised = chance.sample(rows, k=self.revisions)
+        rows += [_revised(row, chance) for row in revised]
+        return Market(tuple(rows), self.rules, coin_ids)
+
+    def _life(self, coin_id: str, first: int, last: int, chance: random.Random) -> list[Row]:
         price = 10 ** chance.uniform(-3, 3)
         supply = 10 ** chance.uniform(6, 7) / price
+        rows = []
         for number in range(first, last):
             day = START + timedelta(days=number)
             price *= min(5.0, max(0.2, chance.lognormvariate(0, 0.08)))
-            if supply_changes and day.day == 1:
+            if day.day == 1:
                 supply *= chance.uniform(0.9, 1.3)
             rows += [
                 observed(
@@ -97,22 +105,11 @@ def make_market(
                     supply,
                     source=f"vendor-{source}",
                     volume_24h_usd=chance.uniform(1e6, 1e9),
-                    **_vintage(number < reconstructed_days),
+                    **_vintage(number < self.reconstructed_days),
                 )
-                for source in range(sources)
+                for source in range(self.source_count)
             ]
-    for _ in range(gaps):
-        coin_id = chance.choice(coin_ids)
-        hole = START + timedelta(days=chance.randrange(1, days))
-        length = chance.randrange(1, 5)
-        rows = [
-            row
-            for row in rows
-            if row["coin_id"] != coin_id or not 0 <= (row["market_date"] - hole).days < length
-        ]
-    for row in chance.sample(rows, k=min(revisions, len(rows))):
-        rows.append(_revised(row, chance))
-    return Market(recipe, tuple(rows), tuple(sorted(rules.items())), coin_ids)
+        return rows
 
 
 def _vintage(is_reconstructed: bool) -> Row:
@@ -133,24 +130,22 @@ def _revised(row: Row, chance: random.Random) -> Row:
 
 
 @st.composite
-def markets(draw: st.DrawFn, **fixed: Any) -> Market:
-    """Draw a market; a named part is fixed to the value given."""
+def recipes(draw: st.DrawFn, **fixed: Any) -> Recipe:
+    """Draw a recipe; a named part is fixed to the value given."""
+    coin_count = draw(st.integers(6, 10))
     parts: dict[str, Any] = {
         "gaps": draw(st.integers(0, 4)),
         "deaths": draw(st.integers(0, 1)),
         "births": draw(st.integers(0, 2)),
-        "sources": draw(st.sampled_from([1, 1, 1, 2, 3])),
+        "source_count": draw(st.sampled_from([1, 1, 1, 2, 3])),
         "reconstructed_days": draw(st.sampled_from([0, 0, 20, DAYS])),
     }
-    parts |= fixed
-    coin_count = draw(st.integers(6, 10))
-    return make_market(
-        draw(st.integers(0, 2**32)), coin_count, draw(rule_sets(coin_count)), **parts
-    )
+    rules = draw(rule_sets(coin_count))
+    return Recipe(draw(st.integers(0, 2**32)), coin_count, rules, **(parts | fixed))
 
 
 @st.composite
-def rule_sets(draw: st.DrawFn, coin_count: int) -> dict[str, object]:
+def rule_sets(draw: st.DrawFn, coin_count: int) -> tuple[tuple[str, object], ...]:
     """Draw rules for small baskets, with and without buffers, smoothing and screens."""
     large = draw(st.integers(2, 3))
     mid = draw(st.integers(large + 1, large + 3))
@@ -166,7 +161,7 @@ def rule_sets(draw: st.DrawFn, coin_count: int) -> dict[str, object]:
         min_age_days=draw(st.sampled_from([0, 20])),
         min_observed_fraction=draw(st.sampled_from([0, 0.5, 0.9])),
     )
-    return {rule: value for (_, rule), value in rules.items()}
+    return tuple((rule, value) for (_, rule), value in rules.items())
 
 
 # What may be done to a market.

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import random
-from datetime import timedelta
 
 import pytest
-from harness import Result, Row, observed
+from harness import Result, Row, series
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from markets import (
@@ -14,13 +13,27 @@ from markets import (
     DAYS,
     START,
     Market,
+    Recipe,
     assert_invariants,
-    markets,
-    rule_sets,
+    recipes,
     run_together,
 )
 
 CLOSE = 1e-9
+
+
+def tide(recipe: Recipe) -> Market:
+    """Return a market in which every price moves by one factor and no supply changes."""
+    chance = random.Random(recipe.seed)
+    height = [1.0]
+    for _ in range(DAYS - 1):
+        height.append(height[-1] * chance.lognormvariate(0, 0.05))
+    rows: list[Row] = []
+    coin_ids = tuple(f"coin-{number:02d}" for number in range(recipe.coin_count))
+    for coin_id in coin_ids:
+        price, supply = 10 ** chance.uniform(-3, 3), 10 ** chance.uniform(3, 9)
+        rows += series(coin_id, START, [price * part for part in height], supply)
+    return Market(tuple(rows), recipe.rules, coin_ids)
 
 
 def many(examples: int) -> settings:
@@ -47,11 +60,11 @@ def assert_same_levels(market: Result, base: str, other: str) -> None:
 
 
 @many(100)
-@given(market=markets(), seed=st.integers(0, 1000))
+@given(recipe=recipes(), seed=st.integers(0, 1000))
 def test_levels_do_not_depend_on_units_names_forms_or_worthless_coins(
-    market: Market, seed: int
+    recipe: Recipe, seed: int
 ) -> None:
-    chance = random.Random(seed)
+    market, chance = recipe.make(), random.Random(seed)
     changed = {name: change(market, chance) for name, change in CHANGES.items()}
     with run_together({"base": market, **changed}) as built:
         assert_invariants(built)
@@ -60,36 +73,16 @@ def test_levels_do_not_depend_on_units_names_forms_or_worthless_coins(
 
 
 @many(20)
-@given(market=markets(revisions=20))
-def test_revised_markets_keep_the_invariants(market: Market) -> None:
-    with run_together({"base": market}, only=()) as built:
+@given(recipe=recipes(revisions=20))
+def test_revised_markets_keep_the_invariants(recipe: Recipe) -> None:
+    with run_together({"base": recipe.make()}, only=()) as built:
         assert_invariants(built)
 
 
-@st.composite
-def tides(draw: st.DrawFn) -> Market:
-    """Draw a market in which every price moves by the same factor and no supply changes."""
-    coin_count = draw(st.integers(6, 10))
-    rules = draw(rule_sets(coin_count))
-    chance = random.Random(draw(st.integers(0, 2**32)))
-    tide = [1.0]
-    for _ in range(DAYS - 1):
-        tide.append(tide[-1] * chance.lognormvariate(0, 0.05))
-    rows: list[Row] = []
-    coin_ids = tuple(f"coin-{number:02d}" for number in range(coin_count))
-    for coin_id in coin_ids:
-        price, supply = 10 ** chance.uniform(-3, 3), 10 ** chance.uniform(3, 9)
-        rows += [
-            observed(START + timedelta(days=number), coin_id, price * height, supply)
-            for number, height in enumerate(tide)
-        ]
-    return Market("a tide", tuple(rows), tuple(sorted(rules.items())), coin_ids)
-
-
 @many(10)
-@given(drawn=st.lists(tides(), min_size=4, max_size=4))
-def test_review_that_finds_nothing_new_changes_nothing(drawn: list[Market]) -> None:
-    named = {f"tide-{number}": market for number, market in enumerate(drawn)}
+@given(drawn=st.lists(recipes(deaths=0, births=0, gaps=0), min_size=4, max_size=4))
+def test_review_that_finds_nothing_new_changes_nothing(drawn: list[Recipe]) -> None:
+    named = {f"tide-{number}": tide(recipe) for number, recipe in enumerate(drawn)}
     with run_together(named) as built:
         assert_invariants(built)
         for name, market in named.items():
@@ -113,11 +106,11 @@ def test_review_that_finds_nothing_new_changes_nothing(drawn: list[Market]) -> N
 
 
 @many(10)
-@given(drawn=st.lists(markets(), min_size=3, max_size=3))
-def test_profiles_do_not_touch_each_other(drawn: list[Market]) -> None:
-    named = {f"market-{number}": market for number, market in enumerate(drawn)}
+@given(drawn=st.lists(recipes(), min_size=3, max_size=3))
+def test_profiles_do_not_touch_each_other(drawn: list[Recipe]) -> None:
+    named = {f"market-{number}": recipe.make() for number, recipe in enumerate(drawn)}
     with run_together(named) as built:
         together = built.all_levels()
-    with run_together({"market-0": drawn[0]}) as built:
+    with run_together({"market-0": named["market-0"]}) as built:
         alone = built.all_levels()
     assert {key: v for key, v in together.items() if key[0] == "market-0"} == alone
