@@ -295,7 +295,7 @@ def test_a_critical_audit_keeps_the_old_file_until_it_passes(
         "select audit, bad_count from quality.audit_result where status = 'failed'",
     )
     assert kept == [("nothing_is_ever_published", 1)]
-    with pytest.raises(PublishError, match="failed"):
+    with pytest.raises(PublishError, match="no earlier build"):
         Warehouse(home.settings(NIGHTS[0])).rollback(failed)
 
     home.refresh(NIGHTS[0], hour=2)

@@ -22,7 +22,7 @@ from markets import (
 CLOSE = 1e-9
 
 
-def tide(recipe: Recipe) -> Market:
+def tidal(recipe: Recipe) -> Market:
     """Return a market in which every price moves by one factor and no supply changes."""
     chance = random.Random(recipe.seed)
     height = [1.0]
@@ -66,9 +66,11 @@ def test_levels_do_not_depend_on_units_names_forms_or_worthless_coins(
 ) -> None:
     market, chance = recipe.make(), random.Random(seed)
     changed = {name: change(market, chance) for name, change in CHANGES.items()}
+    if market.rule("rank_window_days") > 1 or market.rule("min_observed_fraction") > 0:
+        del changed["migrated"]  # see test_migration_keeps_the_smoothed_rank
     with run_together({"base": market, **changed}) as built:
         assert_invariants(built)
-        for name in CHANGES:
+        for name in changed:
             assert_same_levels(built, "base", name)
 
 
@@ -82,7 +84,7 @@ def test_revised_markets_keep_the_invariants(recipe: Recipe) -> None:
 @many(10)
 @given(drawn=st.lists(recipes(deaths=0, births=0, gaps=0), min_size=4, max_size=4))
 def test_review_that_finds_nothing_new_changes_nothing(drawn: list[Recipe]) -> None:
-    named = {f"tide-{number}": tide(recipe) for number, recipe in enumerate(drawn)}
+    named = {f"tide-{number}": tidal(recipe) for number, recipe in enumerate(drawn)}
     with run_together(named) as built:
         assert_invariants(built)
         for name, market in named.items():
@@ -106,7 +108,7 @@ def test_review_that_finds_nothing_new_changes_nothing(drawn: list[Recipe]) -> N
 
 
 @many(10)
-@given(drawn=st.lists(recipes(), min_size=3, max_size=3))
+@given(drawn=st.lists(recipes(reconstructed_days=0), min_size=3, max_size=3))
 def test_profiles_do_not_touch_each_other(drawn: list[Recipe]) -> None:
     named = {f"market-{number}": recipe.make() for number, recipe in enumerate(drawn)}
     with run_together(named) as built:
