@@ -303,6 +303,85 @@ def query(sql: str, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def explain(
+    index_id: str,
+    market_date: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"])],
+    profile: str = "house",
+    top: Annotated[int, typer.Option(min=1, help="Constituents to show.")] = 15,
+    as_json: AsJson = False,
+) -> None:
+    """Show why a level is what it is: members, weights, prices, contributions, divisor, events."""
+    from pipeline.database import open_read_only
+    from pipeline.explain import explain_level
+
+    with open_read_only(Settings().published_file) as connection:
+        found = explain_level(connection, profile, index_id, market_date.date())
+    if as_json:
+        out.print_json(json.dumps(found.to_dict(), default=str))
+        return
+    level, event, checks = found.level, found.event, found.checks
+    move = level["return_1d_fraction"]
+    out.print(
+        f"[bold]{escape(index_id)}[/] ({escape(profile)}) closed {level['market_date']} at "
+        f"[bold]{level['level']:,.6f}[/]" + ("" if move is None else f", {move:+.4%} on the day")
+    )
+    out.print(
+        f"= {level['market_value_usd']:,.2f} US dollars / divisor {level['divisor']:,.6f}; "
+        f"{level['constituent_count']} constituents, {level['stale_count']} with a carried price, "
+        f"coverage {level['coverage_fraction']:.2%}; rulebook {level['rulebook_version']}"
+        + ("; reconstructed history" if level["is_reconstructed"] else "")
+    )
+    if level["level_as_published"] != level["level"]:
+        out.print(f"published on its night as {level['level_as_published']:,.6f}")
+    out.print(
+        f"Basket since the close of {event['event_date']} ({event['event_kind']}): divisor "
+        + ("none" if event["divisor_before"] is None else f"{event['divisor_before']:,.6f}")
+        + f" -> {event['divisor_after']:,.6f}, level {event['level']:,.6f} on both sides"
+    )
+    _print_rows(
+        f"\nHeaviest {min(top, len(found.constituents))} of {len(found.constituents)}",
+        ["coin", "weight", "to the day", "price", "units", "sources", "known at", "carried days"],
+        [
+            [
+                row["coin_id"]
+                if row["priced_coin_id"] == row["coin_id"]
+                else f"{row['coin_id']} (as {row['priced_coin_id']})",
+                f"{row['weight_fraction']:.3%}",
+                "-"
+                if row["contribution_1d_fraction"] is None
+                else f"{row['contribution_1d_fraction']:+.4%}",
+                f"{row['price_usd']:,.6g}",
+                f"{row['units']:,.6g}",
+                row["price_sources"],
+                f"{row['known_at']:%Y-%m-%d %H:%M}",
+                row["stale_days"],
+            ]
+            for row in found.constituents[:top]
+        ],
+        as_json=False,
+    )
+    carried = [row for row in found.constituents if row["stale_days"]]
+    if carried:
+        out.print(
+            "Carried: "
+            + ", ".join(f"{escape(row['coin_id'])} ({row['stale_days']} d)" for row in carried)
+        )
+    contributed = checks["sum_of_contributions"]
+    out.print(
+        f"Check: units x price / divisor = {checks['units_times_price_over_divisor']:,.6f}; "
+        f"weights add up to {checks['sum_of_weights']:.9f}"
+        + ("" if contributed is None else f"; contributions to {contributed:+.4%}")
+    )
+    if found.events:
+        _print_rows(
+            "\nEvents since the basket was struck",
+            ["day", "event", "subject", "detail"],
+            [list(row.values()) for row in found.events],
+            as_json=False,
+        )
+
+
+@app.command()
 def status(as_json: AsJson = False) -> None:
     """Show what is published and how the last build went."""
     from pipeline.warehouse import Warehouse

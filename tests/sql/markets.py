@@ -14,6 +14,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from harness import Result, Row, observed, run_market, seen_at, shipped_rows, small_baskets
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 START = date(2024, 1, 29)
@@ -151,6 +152,7 @@ def rule_sets(draw: st.DrawFn, coin_count: int) -> tuple[tuple[str, object], ...
         2,
         4,
         draw(st.integers(6, coin_count + 1)),
+        input_max_age_days=32,
         cutoff_days_before_month_end=draw(st.sampled_from([0, 4])),
         rank_window_days=draw(st.sampled_from([1, 30])),
         buffer_fraction__large=draw(st.sampled_from([0, 0.34, 0.5])),
@@ -160,6 +162,19 @@ def rule_sets(draw: st.DrawFn, coin_count: int) -> tuple[tuple[str, object], ...
         min_observed_fraction=draw(st.sampled_from([0, 0.5, 0.9])),
     )
     return tuple((rule, value) for (_, rule), value in rules.items())
+
+
+def many(examples: int) -> settings:
+    """Return Hypothesis settings: the same examples every time, and none kept."""
+    return settings(
+        max_examples=examples,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        # A market is small as it is drawn, and shrinking one costs hundreds of builds.
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
 
 
 # What may be done to a market.

@@ -6,7 +6,7 @@ import random
 
 import pytest
 from harness import Result, Row, series
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from markets import (
     CHANGES,
@@ -15,6 +15,7 @@ from markets import (
     Market,
     Recipe,
     assert_invariants,
+    many,
     recipes,
     run_together,
 )
@@ -36,18 +37,6 @@ def tidal(recipe: Recipe) -> Market:
     return Market(tuple(rows), recipe.rules, coin_ids)
 
 
-def many(examples: int) -> settings:
-    return settings(
-        max_examples=examples,
-        derandomize=True,
-        database=None,
-        deadline=None,
-        # A market is small as it is drawn, and shrinking one costs hundreds of builds.
-        phases=[Phase.explicit, Phase.generate],
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    )
-
-
 def assert_same_levels(market: Result, base: str, other: str) -> None:
     """Assert that two profiles of one build have the same levels on the same days."""
     found: dict[str, dict[tuple[str, object], float]] = {base: {}, other: {}}
@@ -59,7 +48,7 @@ def assert_same_levels(market: Result, base: str, other: str) -> None:
         assert found[other][key] == pytest.approx(level, rel=CLOSE, abs=0), (other, key)
 
 
-@many(100)
+@many(70)
 @given(recipe=recipes(), seed=st.integers(0, 1000))
 def test_levels_do_not_depend_on_units_names_forms_or_worthless_coins(
     recipe: Recipe, seed: int
@@ -74,11 +63,13 @@ def test_levels_do_not_depend_on_units_names_forms_or_worthless_coins(
             assert_same_levels(built, "base", name)
 
 
-@many(20)
-@given(recipe=recipes(revisions=20))
-def test_revised_markets_keep_the_invariants(recipe: Recipe) -> None:
-    with run_together({"base": recipe.make()}, only=()) as built:
+@many(10)
+@given(drawn=st.lists(recipes(revisions=20), min_size=4, max_size=4))
+def test_revised_markets_keep_the_invariants(drawn: list[Recipe]) -> None:
+    named = {f"market-{number}": recipe.make() for number, recipe in enumerate(drawn)}
+    with run_together(named) as built:
         assert_invariants(built)
+        assert {row["profile"] for row in built.rows("indices.divisor_ledger")} == set(named)
 
 
 @many(10)
