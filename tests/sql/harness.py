@@ -184,7 +184,11 @@ class Result:
     def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
         """Return the rows of a query as dictionaries."""
         cursor = self.connection.execute(sql, parameters)
-        names = [str(column[0]) for column in cursor.description or ()]
+        columns = [(str(column[0]), str(column[1])) for column in cursor.description or ()]
+        if any(kind == "TIMESTAMP WITH TIME ZONE" for _, kind in columns):
+            # DuckDB would want pytz, which is not among our dependencies.
+            return list(cursor.to_arrow_table().to_pylist())
+        names = [name for name, _ in columns]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def rows(self, table: str, **equals: Any) -> list[Row]:

@@ -145,6 +145,13 @@ def recipes(draw: st.DrawFn, **fixed: Any) -> Recipe:
 
 
 @st.composite
+def batches(draw: st.DrawFn, size: int = 4, **fixed: Any) -> list[Recipe]:
+    """Draw recipes for one build; what is a live night must be the same for all of them."""
+    shared = {"reconstructed_days": draw(st.sampled_from([0, 0, 20, DAYS]))} | fixed
+    return [draw(recipes(**shared)) for _ in range(size)]
+
+
+@st.composite
 def rule_sets(draw: st.DrawFn, coin_count: int) -> tuple[tuple[str, object], ...]:
     """Draw rules for small baskets, with and without buffers, smoothing and screens."""
     # Two coins a segment, so that none is ever empty though one coin may die.

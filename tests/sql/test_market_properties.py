@@ -15,6 +15,7 @@ from markets import (
     Market,
     Recipe,
     assert_invariants,
+    batches,
     many,
     recipes,
     run_together,
@@ -64,7 +65,7 @@ def test_levels_do_not_depend_on_units_names_forms_or_worthless_coins(
 
 
 @many(10)
-@given(drawn=st.lists(recipes(revisions=20), min_size=4, max_size=4))
+@given(drawn=batches(revisions=20))
 def test_revised_markets_keep_the_invariants(drawn: list[Recipe]) -> None:
     named = {f"market-{number}": recipe.make() for number, recipe in enumerate(drawn)}
     with run_together(named) as built:
@@ -73,7 +74,7 @@ def test_revised_markets_keep_the_invariants(drawn: list[Recipe]) -> None:
 
 
 @many(10)
-@given(drawn=st.lists(recipes(deaths=0, births=0, gaps=0), min_size=4, max_size=4))
+@given(drawn=batches(deaths=0, births=0, gaps=0))
 def test_review_that_finds_nothing_new_changes_nothing(drawn: list[Recipe]) -> None:
     named = {f"tide-{number}": tidal(recipe) for number, recipe in enumerate(drawn)}
     with run_together(named) as built:
@@ -99,7 +100,7 @@ def test_review_that_finds_nothing_new_changes_nothing(drawn: list[Recipe]) -> N
 
 
 @many(10)
-@given(drawn=st.lists(recipes(reconstructed_days=0), min_size=3, max_size=3))
+@given(drawn=batches(3))
 def test_profiles_do_not_touch_each_other(drawn: list[Recipe]) -> None:
     named = {f"market-{number}": recipe.make() for number, recipe in enumerate(drawn)}
     with run_together(named) as built:

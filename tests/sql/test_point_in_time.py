@@ -20,7 +20,6 @@ from markets import (
     Market,
     Recipe,
     many,
-    recipes,
     run_together,
 )
 
@@ -67,7 +66,7 @@ def nights() -> st.SearchStrategy[date]:
 
 
 @many(8)
-@given(drawn=st.lists(recipes(revisions=30), min_size=4, max_size=4), night=nights())
+@given(drawn=batches(revisions=30), night=nights())
 def test_deleting_the_future_leaves_every_settled_review(drawn: list[Recipe], night: date) -> None:
     named, now = make_all(drawn), seen_at(night)
     past = changed(named, lambda m: tuple(row for row in m.rows if known_from(row) <= now))
@@ -79,7 +78,7 @@ def test_deleting_the_future_leaves_every_settled_review(drawn: list[Recipe], ni
 
 @many(6)
 @given(
-    drawn=st.lists(recipes(), min_size=4, max_size=4),
+    drawn=batches(),
     stops=st.lists(nights(), min_size=2, max_size=2),
 )
 def test_night_after_night_gives_what_a_rebuild_gives(
@@ -96,7 +95,7 @@ def test_night_after_night_gives_what_a_rebuild_gives(
 
 
 @many(6)
-@given(drawn=st.lists(recipes(reconstructed_days=0), min_size=4, max_size=4), seed=st.integers())
+@given(drawn=batches(reconstructed_days=0), seed=st.integers())
 def test_rows_told_after_a_cut_off_do_not_change_its_review(drawn: list[Recipe], seed: int) -> None:
     named, chance = make_all(drawn), random.Random(seed)
     weighting = WEIGHTING_DATES[1]
@@ -124,7 +123,7 @@ def test_rows_told_after_a_cut_off_do_not_change_its_review(drawn: list[Recipe],
 
 
 @many(5)
-@given(drawn=st.lists(recipes(reconstructed_days=0), min_size=4, max_size=4), seed=st.integers())
+@given(drawn=batches(reconstructed_days=0), seed=st.integers())
 def test_history_loaded_later_never_replaces_a_live_row(drawn: list[Recipe], seed: int) -> None:
     named, chance = make_all(drawn), random.Random(seed)
 
