@@ -9,10 +9,12 @@ reference table is a ``.csv`` with such a ``.yml``; a ``.yml`` alone that says
 
 from __future__ import annotations
 
+import csv
 import graphlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +168,7 @@ def load_project(sql_dir: Path, overlay_dir: Path | None = None) -> Project:
     return Project(models=models, audits=audits)
 
 
+@lru_cache(maxsize=1024)
 def parents_of(sql: str, *, where: str) -> tuple[str, ...]:
     """Return the tables that a query reads, as ``schema.table``, without its own CTEs.
 
@@ -268,6 +271,18 @@ def _load_doc(path: Path, name: str) -> TableDoc:
 
 
 def _reference_select(path: Path, doc: TableDoc) -> str:
+    """Return a select that reads a reference CSV, strictly.
+
+    Raises:
+        ConfigurationError: The header is not as documented; DuckDB would not look at it.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        header = next(csv.reader(lines), [])
+    documented = [column.name for column in doc.columns]
+    if header != documented:
+        raise ConfigurationError(
+            f"{path} begins with the header {','.join(header)}; it must be {','.join(documented)}"
+        )
     columns = ", ".join(f"{quote(column.name)}: {quote(column.type)}" for column in doc.columns)
     return (
         f"select * from read_csv({quote(str(path))}, header = true, delim = ',', "

@@ -137,12 +137,14 @@ class RawStore:
         day = quote_name(dataset.date_column)
         keys = ", ".join(quote_name(name) for name in dataset.key)
         columns = ", ".join(quote_name(name) for name in dataset.column_names)
+        measures = ", ".join(quote_name(name) for name in dataset.measures)
         with open_scratch(self._threads) as connection:
             frame = connection.execute(
                 f"select {columns} from ({self.select(dataset)}) "
                 f"where source = $source and {day} >= $since and {day} < $before "
                 f"qualify row_number() over (partition by {keys} "
-                f"order by vintage = 'live' desc, known_at desc, run_id desc) = 1 order by {keys}",
+                f"order by vintage = 'live' desc, known_at desc, run_id desc, {measures}) = 1 "
+                f"order by {keys}",
                 {"source": source, "since": since, "before": before},
             ).df()
         frame[dataset.date_column] = pd.to_datetime(frame[dataset.date_column]).dt.date

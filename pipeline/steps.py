@@ -74,9 +74,8 @@ def extract(
 ) -> dict[str, Any]:
     """Fetch one dataset for one day and land every response as it came.
 
-    A source that only knows the present is asked on the night itself and once: when its
-    rows of that day are stored already, or the day is past, what was landed then is used
-    again.
+    A source that only knows the present is asked on the night itself, and not again once
+    the night is published or the day is past: then what was landed is used again.
 
     Args:
         settings: Where and with which keys.
@@ -122,7 +121,7 @@ def _obtain(
 
     landing = Landing(settings.landing_dir)
     is_past = market_date < settings.default_market_date()
-    if source.kind == "now_only" and (is_past or _is_stored(settings, source, market_date)):
+    if source.kind == "now_only" and (is_past or _is_published(settings, source, market_date)):
         landed = _find_landed(landing, source, market_date)
         if landed:
             return landed
@@ -177,9 +176,17 @@ def _is_whole(
     return True
 
 
-def _is_stored(settings: Settings, source: Source, market_date: date) -> bool:
-    from pipeline.raw_store import RawStore
+def _is_published(settings: Settings, source: Source, market_date: date) -> bool:
+    """Return whether a source's rows of a day are in a published build.
 
+    Rows that are stored only may be why the night was not published.
+    """
+    from pipeline.raw_store import RawStore
+    from pipeline.warehouse import Warehouse
+
+    manifest = Warehouse(settings).published_manifest()
+    if manifest is None or date.fromisoformat(manifest["market_date"]) < market_date:
+        return False
     store = RawStore(settings.raw_dir, settings.threads)
     counts = store.row_counts(
         get_dataset(source.dataset), source.name, since=market_date, vintage="live"

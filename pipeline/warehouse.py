@@ -151,13 +151,15 @@ class Warehouse:
                     self._fill_from_journal(connection, model.name.removeprefix("quality."))
             made = {model.name for model in models}
             if "quality.model_timing" in made:
-                connection.executemany(
-                    "insert into quality.model_timing values (?, ?, ?, ?)",
+                _insert(
+                    connection,
+                    "quality.model_timing",
                     [(run_id, t.model, t.seconds, t.row_count) for t in timings],
                 )
             if "quality.column_lineage" in made:
-                connection.executemany(
-                    "insert into quality.column_lineage values (?, ?, ?, ?)",
+                _insert(
+                    connection,
+                    "quality.column_lineage",
                     [
                         (edge.model, edge.column, edge.parent, edge.parent_column)
                         for edge in trace_columns(project, models)
@@ -252,8 +254,9 @@ class Warehouse:
             connection.execute("use tidemark")
             results = [_run_audit(connection, audit) for audit in project.audits]
             connection.execute("delete from quality.audit_result")
-            connection.executemany(
-                "insert into quality.audit_result values (?, ?, ?, ?, ?, ?, ?)",
+            _insert(
+                connection,
+                "quality.audit_result",
                 [
                     (
                         build.run_id,
@@ -400,6 +403,16 @@ class Warehouse:
             is_kept = folder.name in kept or folder.name == keep_id
             if folder.is_dir() and not is_kept and (not kept or folder.name < kept[-1]):
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Insert rows in one statement; a statement a row takes longer than the models."""
+    if rows:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        values = ", ".join("unnest(?)" for _ in columns)
+        connection.execute(f"insert into {table} select {values}", columns)
 
 
 def raise_if_critical(build: Build, results: Sequence[AuditResult]) -> None:

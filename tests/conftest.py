@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -12,9 +13,18 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
-
-from nights import COIN_COUNT, FIRST_DAY, SEED, Home, Mailbox, copy_home, load_history
+from nights import (
+    COIN_COUNT,
+    FIRST_DAY,
+    NIGHTS,
+    SEED,
+    Home,
+    Mailbox,
+    copy_home,
+    load_history,
+)
 from nights import running_mailbox as open_mailbox
+
 from pipeline.sandbox.faults import FaultBoard
 from pipeline.sandbox.server import Sandbox, create_server
 from pipeline.settings import Settings
@@ -71,20 +81,43 @@ def faults(sandbox: Sandbox) -> Iterator[FaultBoard]:
 
 
 @pytest.fixture(scope="session")
-def loaded_home(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with the simulated history and one published build; copy it, never change it.
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of the test run share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
-    Made once for all workers: it is the same whoever makes it.
-    """
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    home, history = shared / "loaded-home", shared / "loaded-history"
-    with FileLock(shared / "loaded-home.lock"):
-        if not (home / "published" / "manifest.json").exists():
-            history.mkdir()
-            load_history(sandbox, Home(home), history)
-    return home
+
+def _make_once(target: Path, make: Callable[[Path], None]) -> Path:
+    """Make ``target`` unless another worker has; it is the same whoever makes it."""
+    with FileLock(target.with_suffix(".lock")):
+        if not target.exists():
+            unfinished = target.with_suffix(".unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            make(unfinished)
+            unfinished.rename(target)
+    return target
+
+
+@pytest.fixture(scope="session")
+def loaded_home(sandbox: Sandbox, shared_folder: Path) -> Path:
+    """A home with the simulated history and one published build; copy it, never change it."""
+
+    def make(path: Path) -> None:
+        load_history(sandbox, Home(path), path.parent / "history")
+
+    return _make_once(shared_folder / "loaded-home", make)
+
+
+@pytest.fixture(scope="session")
+def three_nights_path(sandbox: Sandbox, loaded_home: Path, shared_folder: Path) -> Path:
+    """A home after the history and three nights; copy it, never change it."""
+
+    def make(path: Path) -> None:
+        home = copy_home(loaded_home, path, sandbox)
+        for night in NIGHTS[:3]:
+            home.refresh(night)
+
+    return _make_once(shared_folder / "three-nights", make)
 
 
 @pytest.fixture
@@ -92,6 +125,15 @@ def home(loaded_home: Path, sandbox: Sandbox, faults: FaultBoard, tmp_path: Path
     """A home of one's own with the simulated history, a published build and live vendors."""
     assert not faults
     return copy_home(loaded_home, tmp_path / "home", sandbox)
+
+
+@pytest.fixture
+def three_nights(
+    three_nights_path: Path, sandbox: Sandbox, faults: FaultBoard, tmp_path: Path
+) -> Home:
+    """A home of one's own after the history and three nights."""
+    assert not faults
+    return copy_home(three_nights_path, tmp_path / "home", sandbox)
 
 
 @pytest.fixture

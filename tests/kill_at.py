@@ -19,7 +19,7 @@ sys.argv = ["tidemark", *sys.argv[3:]]
 
 
 def _kill(event: str, arguments: tuple[Any, ...]) -> None:
-    global remaining  # noqa: PLW0603
+    global remaining
     if event == "os.rename" and fnmatch.fnmatch(os.fspath(arguments[1]), pattern):
         remaining -= 1
         if remaining == 0:

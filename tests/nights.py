@@ -27,7 +27,7 @@ from pipeline.settings import Settings
 
 SEED = 7
 COIN_COUNT = 160
-FIRST_DAY = date(2024, 1, 1)
+FIRST_DAY = date(2024, 2, 25)
 # The history ends so that the nights after it cross a review, which takes effect on 1 May.
 LAST_HISTORY_DAY = date(2024, 4, 29)
 NIGHTS = tuple(LAST_HISTORY_DAY + timedelta(days=n) for n in range(1, 6))
@@ -144,6 +144,7 @@ def query_file(file: Path, sql: str) -> list[tuple[Any, ...]]:
 
 def load_history(sandbox: Sandbox, home: Home, folder: Path) -> None:
     """Import the simulated history up to ``LAST_HISTORY_DAY`` and publish a first build."""
+    folder.mkdir(exist_ok=True)
     market = sandbox.market.until(NIGHTS[-1] + timedelta(days=1))
     export_history(market, folder, FIRST_DAY, LAST_HISTORY_DAY)
     settings = home.settings(LAST_HISTORY_DAY)
@@ -152,6 +153,11 @@ def load_history(sandbox: Sandbox, home: Home, folder: Path) -> None:
         assert report.error is None, report.error
     built = steps.build(settings, LAST_HISTORY_DAY, "first-build")
     steps.publish(settings, steps.audit(settings, built))
+
+
+def build_ids(home: Home) -> list[str]:
+    """Return the ids of a home's builds, oldest first."""
+    return sorted(folder.name for folder in (home.path / "builds").iterdir())
 
 
 def copy_home(source: Path, target: Path, sandbox: Sandbox | None, **overrides: Any) -> Home:

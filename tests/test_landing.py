@@ -146,6 +146,7 @@ def test_find_raises_on_a_damaged_sidecar(landing: Landing, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "damage",
     [b"", b"not gzip", gzip.compress(b"[2]"), gzip.compress(b"[1]")[:-3], gzip.compress(b"[1]]")],
+    ids=["empty", "not gzip", "other body", "cut short", "longer body"],
 )
 def test_read_raises_on_a_damaged_body_and_landing_again_heals_it(
     landing: Landing, tmp_path: Path, damage: bytes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -12,61 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nights import NIGHTS, Home, Mailbox, build_ids
 
-from nights import NIGHTS, Home, Mailbox, copy_home, query_file
 from pipeline import steps
 from pipeline.datasets import DATASETS
-from pipeline.errors import AuditError, BlockedNightError, PublishError, TidemarkError
+from pipeline.errors import BlockedNightError, PublishError
 from pipeline.lock import run_lock
 from pipeline.raw_store import RawStore
-from pipeline.sandbox.faults import BODY_FAULTS, STATUS_FAULTS, FaultBoard
-from pipeline.sandbox.server import Sandbox
-from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
 
 TESTS = Path(__file__).parent
-# A third of the caps missing is no bad night: price and supply are there.
-HARMLESS_AT_COINGECKO = {"null_caps"}
-STOPPING_AT_COINGECKO = sorted({*BODY_FAULTS, *STATUS_FAULTS, "slow"} - HARMLESS_AT_COINGECKO)
-# Cboe's file repeats a line without harm, and three days without a session are a weekend.
-HARMLESS_ELSEWHERE = {
-    ("cboe", "repeat_page"),
-    ("cboe", "stale_stamp"),
-    ("alternative-me", "repeat_page"),
-}
-EVERY_NIGHT_FAULTS = {("cboe", "html_200"), ("cboe", "unit_slip"), ("alternative-me", "truncated")}
-DEGRADING = [
-    pytest.param(
-        vendor, fault, marks=() if (vendor, fault) in EVERY_NIGHT_FAULTS else pytest.mark.slow
-    )
-    for vendor in ("cboe", "alternative-me")
-    for fault in sorted({*BODY_FAULTS, *STATUS_FAULTS, "slow"})
-    if (vendor, fault) not in HARMLESS_ELSEWHERE
-]
-
-
-@pytest.fixture(scope="module")
-def three_nights_path(
-    loaded_home: Path, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """A home after the history and three nights; copy it, never change it."""
-    home = copy_home(loaded_home, tmp_path_factory.mktemp("nights") / "home", sandbox)
-    for night in NIGHTS[:3]:
-        home.refresh(night)
-    return home.path
-
-
-@pytest.fixture
-def three_nights(
-    three_nights_path: Path, sandbox: Sandbox, faults: FaultBoard, tmp_path: Path
-) -> Home:
-    """A home of one's own after three nights."""
-    assert not faults
-    return copy_home(three_nights_path, tmp_path / "home", sandbox)
-
-
-def build_ids(home: Home) -> list[str]:
-    return sorted(folder.name for folder in (home.path / "builds").iterdir())
 
 
 def stored_days(home: Home) -> list[date]:
@@ -94,7 +48,7 @@ def test_a_night_is_published_with_every_table_twinned_and_in_the_manifest(
     on_disk = three_nights.published_bytes()
     del on_disk["manifest.json"]
     assert {name: facts["sha256"] for name, facts in manifest["files"].items()} == on_disk
-    for (schema, table) in three_nights.query(
+    for schema, table in three_nights.query(
         "select schema_name, table_name from duckdb_tables() where schema_name != 'staging'"
     ):
         twin = three_nights.published / "parquet" / schema / f"{table}.parquet"
@@ -140,7 +94,7 @@ def test_a_rebuild_from_the_same_inputs_gives_the_same_rows(three_nights: Home) 
 def test_a_run_for_an_earlier_day_leaves_later_days_alone(three_nights: Home) -> None:
     later = f"market_date > date '{NIGHTS[0]}'"
     before = three_nights.index_rows(later)
-    assert all(before.values())
+    assert before["index_level_daily"]
 
     three_nights.refresh(NIGHTS[0], hour=60)
 
@@ -195,112 +149,6 @@ def test_a_night_that_is_not_over_is_refused(home: Home) -> None:
     ]
     assert trace["kind"] == "NotYetAvailableError"
     assert home.published_bytes() == before
-
-
-# A bad night
-
-
-@pytest.mark.parametrize("fault", STOPPING_AT_COINGECKO)
-def test_a_fault_at_coingecko_stops_the_night_and_leaves_the_published_file_alone(
-    fault: str, home: Home, faults: FaultBoard, mailbox: Mailbox
-) -> None:
-    before = home.published_bytes()
-    faults["coingecko"] = fault
-
-    with pytest.raises(TidemarkError) as raised:
-        home.refresh(NIGHTS[0], http_read_timeout_seconds=0.5, **mailbox.settings)
-
-    assert home.published_bytes() == before
-    assert not isinstance(raised.value.__cause__, KeyError | TypeError | AttributeError)
-    (subject,) = mailbox.subjects()
-    assert subject.startswith("[Tidemark] CRITICAL")
-    assert str(NIGHTS[0]) in subject
-    assert "last good data stays published" in subject
-
-
-@pytest.mark.parametrize("fault", ["truncated", "status_500"])
-def test_a_stopped_night_is_published_by_the_rerun_after_the_fault_is_cured(
-    fault: str, home: Home, faults: FaultBoard, mailbox: Mailbox
-) -> None:
-    faults["coingecko"] = fault
-    with pytest.raises(BlockedNightError):
-        home.refresh(NIGHTS[0], **mailbox.settings)
-    mailbox.envelopes.clear()
-    faults.clear()
-
-    home.refresh(NIGHTS[0], hour=2, **mailbox.settings)
-
-    assert home.last_day() == NIGHTS[0]
-    assert mailbox.subjects() == []
-
-
-def test_a_fault_that_a_retry_mends_is_no_failure(
-    home: Home, faults: FaultBoard, mailbox: Mailbox
-) -> None:
-    faults["coingecko"] = "status_503:1"
-    home.refresh(NIGHTS[0], **mailbox.settings)
-    assert home.last_day() == NIGHTS[0]
-    assert mailbox.subjects() == []
-
-
-@pytest.mark.parametrize(("vendor", "fault"), DEGRADING)
-def test_a_fault_elsewhere_only_degrades_the_night(
-    vendor: str, fault: str, home: Home, faults: FaultBoard, mailbox: Mailbox
-) -> None:
-    faults[vendor] = fault
-
-    home.refresh(NIGHTS[0], http_read_timeout_seconds=0.5, **mailbox.settings)
-
-    assert home.last_day() == NIGHTS[0]
-    (subject,) = mailbox.subjects()
-    dataset = {"cboe": "equity_daily", "alternative-me": "sentiment_daily"}[vendor]
-    assert subject.startswith("[Tidemark] WARNING")
-    assert dataset in subject
-    assert "the rest is published" in subject
-
-
-def test_a_mail_server_that_is_down_does_not_hide_why_the_night_failed(
-    home: Home, faults: FaultBoard
-) -> None:
-    faults["coingecko"] = "html_200"
-    nobody = {"smtp_host": "127.0.0.1", "smtp_port": 9, "alert_to": "ops@example.org"}
-    with pytest.raises(BlockedNightError) as raised:
-        home.refresh(NIGHTS[0], **nobody)
-    assert any("could not be sent" in note for note in raised.value.__notes__)
-
-
-def test_a_critical_audit_keeps_the_old_file_until_it_passes(
-    home: Home, mailbox: Mailbox, tmp_path: Path
-) -> None:
-    sql_dir = tmp_path / "sql"
-    shutil.copytree(Settings(_env_file=None).sql_dir, sql_dir)
-    audit = sql_dir / "audits" / "nothing_is_ever_published"
-    audit.with_suffix(".sql").write_text("select market_date from main.about\n")
-    audit.with_suffix(".yml").write_text(
-        'severity: critical\nsentence: "Nothing is ever published."\n'
-    )
-    before = home.published_bytes()
-
-    with pytest.raises(AuditError, match=r"Nothing is ever published\..*1 rows"):
-        home.refresh(NIGHTS[0], sql_dir=sql_dir, **mailbox.settings)
-
-    assert home.published_bytes() == before
-    (subject,) = mailbox.subjects()
-    assert subject.startswith("[Tidemark] CRITICAL audit")
-    (failed,) = set(build_ids(home)) - {
-        build["build_id"] for build in Warehouse(home.settings(NIGHTS[0])).published_builds()
-    }
-    kept = query_file(
-        home.path / "builds" / failed / "tidemark.duckdb",
-        "select audit, bad_count from quality.audit_result where status = 'failed'",
-    )
-    assert kept == [("nothing_is_ever_published", 1)]
-    with pytest.raises(PublishError, match="no earlier build"):
-        Warehouse(home.settings(NIGHTS[0])).rollback(failed)
-
-    home.refresh(NIGHTS[0], hour=2)
-
-    assert home.last_day() == NIGHTS[0]
 
 
 # Going back, and what is kept
@@ -447,90 +295,3 @@ def test_a_reader_that_keeps_the_file_open_keeps_its_night(three_nights: Home) -
         last = connection.execute("select max(market_date) from indices.index_level_daily")
         assert last.fetchone() == (NIGHTS[2],)
     assert three_nights.last_day() == NIGHTS[1]
-
-
-# Kills
-
-
-@pytest.mark.parametrize(
-    ("pattern", "count"),
-    [
-        pytest.param("*/raw/market_daily/*", 1, id="before-the-prices-are-stored"),
-        pytest.param("*/published/parquet/*", 9, id="between-two-published-twins"),
-        pytest.param("*/published/manifest.json", 1, id="before-the-manifest"),
-        pytest.param(
-            "*/landing/market_daily/*-2-*.gz", 1, id="half-a-fetch", marks=pytest.mark.slow
-        ),
-        pytest.param("*/builds/*/build.json", 1, id="before-the-record", marks=pytest.mark.slow),
-        pytest.param("*/builds/*/build.json", 2, id="before-the-verdict", marks=pytest.mark.slow),
-        pytest.param("*/builds/*/build.json", 3, id="after-the-manifest", marks=pytest.mark.slow),
-        pytest.param(
-            "*/published/tidemark.duckdb", 1, id="before-the-file", marks=pytest.mark.slow
-        ),
-    ],
-)
-def test_a_killed_night_leaves_the_old_or_the_new_file_and_the_next_run_completes(
-    pattern: str, count: int, home: Home, three_nights_path: Path
-) -> None:
-    before = home.published_bytes()
-
-    done = run_and_kill_at(home, pattern, count)
-
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    check_after_a_kill(home, before, three_nights_path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seconds", [2.0, 3.0, 4.0, 5.0, 6.0])
-def test_a_night_killed_at_any_moment_leaves_the_old_or_the_new_file(
-    seconds: float, home: Home, three_nights_path: Path
-) -> None:
-    before = home.published_bytes()
-    with subprocess.Popen(
-        [sys.executable, "-m", "pipeline.cli", "refresh", "--market-date", str(NIGHTS[0])],
-        env=home.environment(NIGHTS[0]),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as night:
-        time.sleep(seconds)
-        night.kill()
-    check_after_a_kill(home, before, three_nights_path)
-
-
-def run_and_kill_at(home: Home, pattern: str, count: int) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [
-            sys.executable,
-            str(TESTS / "kill_at.py"),
-            pattern,
-            str(count),
-            "refresh",
-            "--market-date",
-            str(NIGHTS[0]),
-        ],
-        env=home.environment(NIGHTS[0]),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=180,
-    )
-
-
-def check_after_a_kill(home: Home, before: dict[str, str], three_nights_path: Path) -> None:
-    undisturbed = Home(three_nights_path)
-    builds = undisturbed.path / "builds"
-    wanted = query_file(
-        builds / build_ids(undisturbed)[1] / "tidemark.duckdb",
-        "from indices.index_level_daily order by all",
-    )
-    found = home.query("from indices.index_level_daily order by all")
-    is_old = home.published_bytes()["tidemark.duckdb"] == before["tidemark.duckdb"]
-    assert is_old or found == wanted
-
-    home.refresh(NIGHTS[0], hour=2)
-
-    assert home.query("from indices.index_level_daily order by all") == wanted
-    manifest = Warehouse(home.settings(NIGHTS[0])).published_manifest()
-    assert manifest is not None
-    assert Warehouse(home.settings(NIGHTS[0])).is_published_whole(manifest)
-    assert not list(home.published.rglob(".*.tmp"))

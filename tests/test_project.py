@@ -52,7 +52,7 @@ def tracked_files() -> list[Path]:
 def setting_names() -> dict[str, str]:
     """Map each variable of the environment to its field of ``Settings``."""
     return {
-        field.alias or f"TIDEMARK_{name.upper()}": name
+        str(field.validation_alias or f"TIDEMARK_{name.upper()}"): name
         for name, field in Settings.model_fields.items()
     }
 

@@ -46,19 +46,62 @@ seen as (
         )
 ),
 
-by_day as (
+-- The median over the sources of a day. Of one or two it is the middle of the smallest
+-- and the largest; only of three or more is it worth asking for a true one, which is
+-- slow.
+spread as (
     select
         profile,
         effective_date,
         coin_id,
         market_date,
-        median(price_usd) as price_usd,
-        median(circulating_supply) filter (where circulating_supply > 0)
-            as circulating_supply,
-        median(volume_24h_usd) as volume_24h_usd,
+        count(*) as source_count,
+        (min(price_usd) + max(price_usd)) / 2 as price_usd,
+        (min(circulating_supply) + max(circulating_supply)) / 2 as circulating_supply,
+        (min(volume_24h_usd) + max(volume_24h_usd)) / 2 as volume_24h_usd,
         bool_and(is_reconstructed) as is_reconstructed
     from seen
     group by profile, effective_date, coin_id, market_date
+),
+
+crowded as (
+    select
+        seen.profile,
+        seen.effective_date,
+        seen.coin_id,
+        seen.market_date,
+        median(seen.price_usd) as price_usd,
+        median(seen.circulating_supply) as circulating_supply,
+        median(seen.volume_24h_usd) as volume_24h_usd
+    from seen
+    inner join spread
+        on
+            seen.profile = spread.profile
+            and seen.effective_date = spread.effective_date
+            and seen.coin_id = spread.coin_id
+            and seen.market_date = spread.market_date
+    where spread.source_count > 2
+    group by seen.profile, seen.effective_date, seen.coin_id, seen.market_date
+),
+
+by_day as (
+    select
+        spread.profile,
+        spread.effective_date,
+        spread.coin_id,
+        spread.market_date,
+        coalesce(crowded.price_usd, spread.price_usd) as price_usd,
+        coalesce(crowded.circulating_supply, spread.circulating_supply)
+            as circulating_supply,
+        coalesce(crowded.volume_24h_usd, spread.volume_24h_usd) as volume_24h_usd,
+        spread.is_reconstructed
+    from spread
+    left join crowded
+        on
+            spread.profile = crowded.profile
+            and spread.effective_date = crowded.effective_date
+            and spread.coin_id = crowded.coin_id
+            and spread.market_date = crowded.market_date
 ),
 
 -- Closes come daily and supplies may come monthly: a supply stands until the next one.

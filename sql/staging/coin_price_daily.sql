@@ -16,27 +16,49 @@ with observations as (
     where known_to is null and price_usd > 0
 ),
 
+-- The median of one or two sources is the middle of the lowest and the highest; only of
+-- three or more is it worth asking for a true one, which is slow.
 rough as (
     select
         market_date,
         coin_id,
         count(*) as source_count,
-        median(price_usd) as price_usd,
-        max(price_usd) / min(price_usd) as spread_ratio
+        (min(price_usd) + max(price_usd)) / 2 as middle_price_usd,
+        max(price_usd) / min(price_usd) as spread_ratio,
+        string_agg(source, ', ' order by source) as price_sources,
+        bool_and(is_reconstructed) as is_reconstructed,
+        max(known_from) as known_at
     from observations
     group by market_date, coin_id
 ),
 
+crowded as (
+    select
+        observations.market_date,
+        observations.coin_id,
+        median(observations.price_usd) as median_price_usd
+    from observations
+    inner join rough
+        on
+            observations.market_date = rough.market_date
+            and observations.coin_id = rough.coin_id
+    where rough.source_count > 2
+    group by observations.market_date, observations.coin_id
+),
+
 referenced as (
     select
-        market_date,
-        coin_id,
-        source_count,
-        price_usd,
-        spread_ratio,
-        lag(price_usd) over (partition by coin_id order by market_date)
-            as previous_price_usd
+        rough.*,
+        coalesce(crowded.median_price_usd, rough.middle_price_usd) as price_usd,
+        lag(coalesce(crowded.median_price_usd, rough.middle_price_usd)) over (
+            partition by rough.coin_id
+            order by rough.market_date
+        ) as previous_price_usd
     from rough
+    left join crowded
+        on
+            rough.market_date = crowded.market_date
+            and rough.coin_id = crowded.coin_id
 ),
 
 -- Only where sources disagree is a single observation looked at again.
@@ -64,27 +86,7 @@ disputed as (
     where referenced.spread_ratio > 1.1
 ),
 
-accepted as (
-    select
-        observations.market_date,
-        observations.coin_id,
-        observations.source,
-        observations.price_usd,
-        observations.is_reconstructed,
-        observations.known_from
-    from observations
-    left join disputed
-        on
-            observations.market_date = disputed.market_date
-            and observations.coin_id = disputed.coin_id
-            and observations.source = disputed.source
-    where
-        disputed.source is null
-        or (disputed.source_count = 2 and disputed.nearness_rank = 1)
-        or (disputed.source_count > 2 and disputed.deviation_fraction <= 0.1)
-),
-
-priced as (
+settled as (
     select
         market_date,
         coin_id,
@@ -93,8 +95,34 @@ priced as (
         string_agg(source, ', ' order by source) as price_sources,
         bool_and(is_reconstructed) as is_reconstructed,
         max(known_from) as known_at
-    from accepted
+    from disputed
+    where
+        (source_count = 2 and nearness_rank = 1)
+        or (source_count > 2 and deviation_fraction <= 0.1)
     group by market_date, coin_id
+),
+
+priced as (
+    select
+        market_date,
+        coin_id,
+        price_usd,
+        source_count,
+        price_sources,
+        is_reconstructed,
+        known_at
+    from referenced
+    where spread_ratio <= 1.1
+    union all
+    select
+        market_date,
+        coin_id,
+        price_usd,
+        source_count,
+        price_sources,
+        is_reconstructed,
+        known_at
+    from settled
 ),
 
 jumps as (

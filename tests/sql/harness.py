@@ -184,11 +184,7 @@ class Result:
     def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
         """Return the rows of a query as dictionaries."""
         cursor = self.connection.execute(sql, parameters)
-        columns = [(str(column[0]), str(column[1])) for column in cursor.description or ()]
-        if any(kind == "TIMESTAMP WITH TIME ZONE" for _, kind in columns):
-            # DuckDB would want pytz, which is not among our dependencies.
-            return list(cursor.to_arrow_table().to_pylist())
-        names = [name for name, _ in columns]
+        names = [str(column[0]) for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def rows(self, table: str, **equals: Any) -> list[Row]:
@@ -323,6 +319,7 @@ def run_market(
     ledger: Mapping[str, Sequence[Row]] | None = None,
     only: Iterable[str] = (),
     threads: int = 1,
+    is_split: bool = False,
     known_by: datetime | None = None,
     with_comments: bool = False,
 ) -> Result:
@@ -342,6 +339,8 @@ def run_market(
         ledger: Rows of what was published, by the ledger's table.
         only: Build these tables and their parents only.
         threads: DuckDB threads.
+        is_split: Spread even a table of a few rows over the threads; of itself DuckDB does so
+            only beyond a hundred thousand.
         known_by: Leave out what was learned after this instant.
         with_comments: Write the documentation into the database too.
     """
@@ -368,6 +367,7 @@ def run_market(
     try:
         for catalog, name in sorted({*inputs, *_read_by(models)}):
             _fill(connection, catalog, name, inputs.get((catalog, name), []))
+        connection.execute(f"pragma {'' if is_split else 'disable_'}verify_parallelism")
         timings = run_models(connection, models, with_comments=with_comments)
     except BaseException:
         _give_back(connection, threads)

@@ -19,6 +19,7 @@ from markets import (
     WEIGHTING_DATES,
     Market,
     Recipe,
+    batches,
     many,
     run_together,
 )

@@ -1,0 +1,327 @@
+"""The nightly DAG: what it consists of, which day it is for, and real runs through Airflow."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from nights import NIGHTS, Home, Mailbox
+
+from pipeline.errors import (
+    AuditError,
+    BlockedNightError,
+    PayloadError,
+    SourceError,
+    UnobtainableError,
+)
+from pipeline.sandbox.faults import FaultBoard
+from pipeline.sources.registry import NIGHTLY_DATASETS
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::PendingDeprecationWarning", "ignore::UserWarning"
+)
+
+DAGS_FOLDER = Path(__file__).resolve().parents[2] / "dags"
+HEAVY = ("pandas", "numpy", "pyarrow", "duckdb", "great_expectations", "sqlglot", "requests")
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture(scope="module")
+def bag() -> Any:
+    """The DAGs of the folder, as Airflow's own loader finds them."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    loaded = DagBag(str(DAGS_FOLDER))
+    assert loaded.import_errors == {}
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def nightly(bag: Any) -> Any:
+    return bag.dags["market_nightly"]
+
+
+@pytest.fixture
+def module() -> ModuleType:
+    """The DAG file as a module, freshly executed."""
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location(
+        "market_nightly_under_test", DAGS_FOLDER / "market_nightly.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+# What it consists of
+
+
+def test_dags_folder_holds_exactly_these_dags(bag: Any) -> None:
+    assert set(bag.dags) == {"market_nightly"}
+
+
+def test_market_nightly_has_exactly_these_tasks_in_this_order(nightly: Any) -> None:
+    assert {task.task_id: set(task.upstream_task_ids) for task in nightly.tasks} == {
+        "choose_market_date": set(),
+        "ingest.extract": {"choose_market_date"},
+        "ingest.validate_and_load": {"ingest.extract"},
+        "build": {"choose_market_date", "ingest.validate_and_load"},
+        "audit": {"build"},
+        "publish": {"audit"},
+        "notify": {"choose_market_date", "publish"},
+    }
+
+
+def test_every_task_has_an_owner_a_timeout_and_its_retries(nightly: Any) -> None:
+    assert {
+        task.task_id: (task.owner, task.retries, task.execution_timeout) for task in nightly.tasks
+    } == {
+        "choose_market_date": ("tidemark", 0, 1 * MINUTE),
+        "ingest.extract": ("tidemark", 4, 30 * MINUTE),
+        "ingest.validate_and_load": ("tidemark", 4, 30 * MINUTE),
+        "build": ("tidemark", 4, 60 * MINUTE),
+        "audit": ("tidemark", 1, 30 * MINUTE),
+        "publish": ("tidemark", 4, 30 * MINUTE),
+        "notify": ("tidemark", 4, 5 * MINUTE),
+    }
+    for task in nightly.tasks:
+        assert task.retry_delay == 2 * MINUTE
+        assert task.retry_exponential_backoff
+        assert task.max_retry_delay == 30 * MINUTE
+
+
+def test_only_extract_is_in_the_vendor_pool_that_the_compose_file_makes(nightly: Any) -> None:
+    pools = {task.task_id: task.pool for task in nightly.tasks}
+    assert pools.pop("ingest.extract") == "tidemark_vendors"
+    assert set(pools.values()) == {"default_pool"}
+    compose = (DAGS_FOLDER.parent / "docker-compose.yml").read_text()
+    assert "airflow pools set tidemark_vendors" in compose
+
+
+def test_build_and_notify_run_whatever_happened_before(nightly: Any) -> None:
+    rules = {task.task_id: str(task.trigger_rule.value) for task in nightly.tasks}
+    assert {name for name, rule in rules.items() if rule == "all_done"} == {"build", "notify"}
+    assert set(rules.values()) == {"all_done", "all_success"}
+
+
+def test_publish_alone_updates_the_published_asset(nightly: Any) -> None:
+    outlets = {
+        task.task_id: [(asset.name, asset.uri) for asset in task.outlets]
+        for task in nightly.tasks
+        if task.outlets
+    }
+    assert outlets == {"publish": [("tidemark_published", "tidemark://published/tidemark.duckdb")]}
+
+
+def test_one_night_runs_at_a_time_and_missed_ones_are_not_caught_up(nightly: Any) -> None:
+    assert nightly.schedule == "0 1 * * *"
+    assert nightly.max_active_runs == 1
+    assert not nightly.catchup
+    assert nightly.dagrun_timeout == timedelta(hours=4)
+    assert nightly.params.dump() == {"market_date": None}
+
+
+def test_ingest_is_mapped_over_the_nightly_datasets(nightly: Any) -> None:
+    (group,) = nightly.task_group.children["ingest"].iter_mapped_task_groups()
+    assert list(group._expand_input.value["dataset"]) == list(NIGHTLY_DATASETS)
+
+
+@pytest.mark.parametrize("day", ["2026-02-30", "yesterday", "20260228", 20260228])
+def test_a_market_date_that_is_no_day_is_refused(nightly: Any, day: object) -> None:
+    from airflow.sdk.exceptions import ParamValidationError
+
+    nightly.params.get_param("market_date").resolve("2026-02-28")
+    with pytest.raises(ParamValidationError):
+        nightly.params.get_param("market_date").resolve(day)
+
+
+def test_parsing_is_quick_and_imports_nothing_heavy() -> None:
+    script = f"""
+import json, sys, time
+import airflow.sdk, airflow.sdk.exceptions, pydantic
+before = set(sys.modules)
+started = time.process_time()
+import runpy
+runpy.run_path({str(DAGS_FOLDER / "market_nightly.py")!r})
+seconds = time.process_time() - started
+new = set(sys.modules) - before
+print(json.dumps([seconds, sorted(new & set({HEAVY!r}))]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120
+    )
+    seconds, heavy = json.loads(done.stdout.splitlines()[-1])
+    assert heavy == []
+    assert seconds < 1
+
+
+# Which day it is for
+
+
+def choose(
+    module: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    run_type: str,
+    logical_date: datetime | None = None,
+    market_date: str | None = None,
+) -> str:
+    """Return the market date that a run of that kind at 05:30 UTC on 21 March 2026 chooses."""
+    monkeypatch.setenv("TIDEMARK_NOW", "2026-03-21T05:30:00+00:00")
+    context = {
+        "params": {"market_date": market_date},
+        "dag_run": SimpleNamespace(run_type=run_type, logical_date=logical_date),
+    }
+    monkeypatch.setattr(module, "get_current_context", lambda: context)
+    return str(module.choose_market_date.function())
+
+
+def test_a_scheduled_run_is_for_the_day_that_ended_before_it_was_due(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    due = datetime(2026, 3, 20, 1, tzinfo=UTC)
+    chosen = choose(module, monkeypatch, run_type="scheduled", logical_date=due)
+    assert chosen == "2026-03-19"
+
+
+def test_a_backfilled_run_is_for_its_own_day(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    due = datetime(2026, 1, 5, 1, tzinfo=UTC)
+    assert choose(module, monkeypatch, run_type="backfill", logical_date=due) == "2026-01-04"
+
+
+def test_run_types_of_airflow_are_the_ones_that_the_dag_knows(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.sdk.api.datamodels._generated import DagRunType
+
+    due = datetime(2026, 1, 5, 1, tzinfo=UTC)
+    chosen = {
+        kind.value: choose(
+            module,
+            monkeypatch,
+            run_type=kind,
+            logical_date=due if kind.value in {"scheduled", "backfill"} else None,
+        )
+        for kind in DagRunType
+    }
+    assert chosen.pop("scheduled") == chosen.pop("backfill") == "2026-01-04"
+    assert set(chosen.values()) == {"2026-03-20"}
+
+
+@pytest.mark.parametrize("run_type", ["manual", "asset_triggered", "operator_triggered"])
+def test_a_run_without_a_logical_date_is_for_the_last_complete_day(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch, run_type: str
+) -> None:
+    assert choose(module, monkeypatch, run_type=run_type) == "2026-03-20"
+
+
+def test_a_manual_run_ignores_the_instant_at_which_it_was_started(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime(2026, 3, 21, 5, 30, tzinfo=UTC)
+    chosen = choose(module, monkeypatch, run_type="manual", logical_date=now)
+    assert chosen == "2026-03-20"
+
+
+@pytest.mark.parametrize("run_type", ["manual", "scheduled", "asset_triggered"])
+def test_a_market_date_that_is_asked_for_goes_before_all(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch, run_type: str
+) -> None:
+    due = datetime(2026, 3, 20, 1, tzinfo=UTC) if run_type == "scheduled" else None
+    chosen = choose(
+        module, monkeypatch, run_type=run_type, logical_date=due, market_date="2025-12-31"
+    )
+    assert chosen == "2025-12-31"
+
+
+# What is tried again
+
+
+@pytest.mark.parametrize("error", [AuditError, BlockedNightError, PayloadError, UnobtainableError])
+def test_an_error_that_no_retry_mends_ends_the_task_at_once(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    from airflow.sdk.exceptions import AirflowFailException
+
+    monkeypatch.setattr("pipeline.steps.build", raiser(error("the reason")))
+    with pytest.raises(AirflowFailException, match="the reason"):
+        module._run("build")
+
+
+def test_a_vendor_that_does_not_answer_is_asked_again(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.steps.extract", raiser(SourceError("no answer")))
+    with pytest.raises(SourceError):
+        module._run("extract")
+
+
+def test_a_wrong_setting_ends_the_task_at_once_and_is_named(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.sdk.exceptions import AirflowFailException
+
+    monkeypatch.setenv("TIDEMARK_BUILDS_KEPT", "one")
+    with pytest.raises(AirflowFailException, match="TIDEMARK_BUILDS_KEPT"):
+        module._run("build")
+
+
+def raiser(error: Exception) -> Callable[..., Any]:
+    def fail(*_arguments: object, **_options: object) -> Any:
+        raise error
+
+    return fail
+
+
+# Through Airflow itself
+
+
+def run_through_airflow(
+    home: Home, variables: dict[str, str], **overrides: Any
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pipeline.airflow_run", "market_nightly", str(NIGHTS[0])],
+        env=home.environment(NIGHTS[0], **overrides) | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+@pytest.mark.airflow
+def test_a_night_through_airflow_fails_on_a_broken_payload_and_then_publishes(
+    home: Home, faults: FaultBoard, mailbox: Mailbox, airflow_environment: dict[str, str]
+) -> None:
+    before = home.published_bytes()
+    faults["coingecko"] = "truncated"
+
+    bad = run_through_airflow(home, airflow_environment, **mailbox.settings)
+
+    assert bad.returncode == 1
+    assert "ended as failed" in bad.stderr
+    assert home.published_bytes() == before
+    (message,) = mailbox.messages()
+    assert str(message["Subject"]).startswith("[Tidemark] CRITICAL")
+    text = message.get_body(("plain",))
+    assert text is not None
+    assert "the body is not JSON" in text.get_content()
+
+    faults.clear()
+    good = run_through_airflow(home, airflow_environment, **mailbox.settings)
+
+    assert good.returncode == 0, good.stderr
+    assert home.last_day() == NIGHTS[0]
+    assert len(mailbox.envelopes) == 1

@@ -1,0 +1,70 @@
+"""Files that are replaced: the old one or the new one, never half of one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from pipeline.files import replacing, sha256_of, write_bytes_atomically
+
+
+def test_replacing_puts_the_new_content_in_place_and_leaves_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "down" / "file.json"
+    write_bytes_atomically(target, b"old")
+    write_bytes_atomically(target, b"new")
+    assert target.read_bytes() == b"new"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_replacing_leaves_the_old_file_when_the_block_fails(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    target.write_bytes(b"old")
+    with pytest.raises(ZeroDivisionError), replacing(target) as temporary:
+        temporary.write_bytes(bytes(1 // (len(b"half") - 4)))
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_replacing_without_writing_is_an_error_and_changes_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    target.write_bytes(b"old")
+    with pytest.raises(FileNotFoundError), replacing(target):
+        pass
+    assert target.read_bytes() == b"old"
+
+
+def test_replacing_writes_beside_the_target_under_a_hidden_name(tmp_path: Path) -> None:
+    with replacing(tmp_path / "file.parquet") as temporary:
+        temporary.write_bytes(b"new")
+        assert temporary.parent == tmp_path
+        assert temporary.name.startswith(".")
+        assert temporary.suffix == ".tmp"
+
+
+def test_replacing_syncs_the_content_before_the_rename_and_the_folder_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    real_fsync, real_replace = os.fsync, os.replace
+
+    def fsync(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        steps.append("sync folder" if path.is_dir() else "sync file")
+        real_fsync(descriptor)
+
+    def replace(source: str, target: str) -> None:
+        steps.append("rename")
+        real_replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", replace)
+    write_bytes_atomically(tmp_path / "file", b"new")
+    assert steps == ["sync file", "rename", "sync folder"]
+
+
+def test_sha256_of_is_the_digest_of_the_content(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    assert sha256_of(tmp_path / "file") == hashlib.sha256(b"content").hexdigest()

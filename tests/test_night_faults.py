@@ -1,0 +1,161 @@
+"""Whole nights on which a vendor, an audit or the mail server fails."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from nights import NIGHTS, Home, Mailbox, build_ids, query_file
+
+from pipeline.errors import AuditError, BlockedNightError, PublishError, TidemarkError
+from pipeline.sandbox.faults import BODY_FAULTS, STATUS_FAULTS, FaultBoard
+from pipeline.settings import Settings
+from pipeline.warehouse import Warehouse
+
+TESTS = Path(__file__).parent
+
+# A third of the caps missing is no bad night: price and supply are there.
+HARMLESS_AT_COINGECKO = {"null_caps"}
+STOPPING_AT_COINGECKO = sorted({*BODY_FAULTS, *STATUS_FAULTS, "slow"} - HARMLESS_AT_COINGECKO)
+# Cboe's file repeats a line without harm, and three days without a session are a weekend.
+HARMLESS_ELSEWHERE = {
+    ("cboe", "repeat_page"),
+    ("cboe", "stale_stamp"),
+    ("alternative-me", "repeat_page"),
+}
+EVERY_NIGHT_FAULTS = {("cboe", "html_200"), ("cboe", "unit_slip"), ("alternative-me", "truncated")}
+DEGRADING = [
+    pytest.param(
+        vendor, fault, marks=() if (vendor, fault) in EVERY_NIGHT_FAULTS else pytest.mark.slow
+    )
+    for vendor in ("cboe", "alternative-me")
+    for fault in sorted({*BODY_FAULTS, *STATUS_FAULTS, "slow"})
+    if (vendor, fault) not in HARMLESS_ELSEWHERE
+]
+
+
+def largest_move(home: Home) -> float:
+    """Return the largest move of any level from one day to the next, as a fraction."""
+    ((fraction,),) = home.query(
+        "select max(abs(level / before - 1)) from (select level, lag(level) over ("
+        "partition by profile, index_id order by market_date) as before "
+        "from indices.index_level_daily)"
+    )
+    return float(fraction)
+
+
+@pytest.mark.parametrize("fault", STOPPING_AT_COINGECKO)
+def test_a_fault_at_coingecko_stops_the_night_and_leaves_the_published_file_alone(
+    fault: str, home: Home, faults: FaultBoard, mailbox: Mailbox
+) -> None:
+    before = home.published_bytes()
+    faults["coingecko"] = fault
+
+    with pytest.raises(TidemarkError) as raised:
+        home.refresh(NIGHTS[0], http_read_timeout_seconds=0.5, **mailbox.settings)
+
+    assert home.published_bytes() == before
+    assert not isinstance(raised.value.__cause__, KeyError | TypeError | AttributeError)
+    (subject,) = mailbox.subjects()
+    assert subject.startswith("[Tidemark] CRITICAL")
+    assert str(NIGHTS[0]) in subject
+    assert "last good data stays published" in subject
+
+
+def test_a_slip_of_the_unit_that_nobody_mends_never_reaches_the_levels(
+    home: Home, faults: FaultBoard
+) -> None:
+    faults["coingecko"] = "unit_slip"
+    with pytest.raises(TidemarkError):
+        home.refresh(NIGHTS[0])
+    faults.clear()
+    home.refresh(NIGHTS[1])
+    assert home.last_day() == NIGHTS[1]
+    assert largest_move(home) < 0.5
+
+
+@pytest.mark.parametrize("fault", ["truncated", "status_500", "unit_slip"])
+def test_a_stopped_night_is_published_by_the_rerun_after_the_fault_is_cured(
+    fault: str, home: Home, faults: FaultBoard, mailbox: Mailbox
+) -> None:
+    faults["coingecko"] = fault
+    with pytest.raises(TidemarkError):
+        home.refresh(NIGHTS[0], **mailbox.settings)
+    mailbox.envelopes.clear()
+    faults.clear()
+
+    home.refresh(NIGHTS[0], hour=2, **mailbox.settings)
+
+    assert home.last_day() == NIGHTS[0]
+    assert largest_move(home) < 0.5
+    assert mailbox.subjects() == []
+
+
+def test_a_fault_that_a_retry_mends_is_no_failure(
+    home: Home, faults: FaultBoard, mailbox: Mailbox
+) -> None:
+    faults["coingecko"] = "status_503:1"
+    home.refresh(NIGHTS[0], **mailbox.settings)
+    assert home.last_day() == NIGHTS[0]
+    assert mailbox.subjects() == []
+
+
+@pytest.mark.parametrize(("vendor", "fault"), DEGRADING)
+def test_a_fault_elsewhere_only_degrades_the_night(
+    vendor: str, fault: str, home: Home, faults: FaultBoard, mailbox: Mailbox
+) -> None:
+    faults[vendor] = fault
+
+    home.refresh(NIGHTS[0], http_read_timeout_seconds=0.5, **mailbox.settings)
+
+    assert home.last_day() == NIGHTS[0]
+    (subject,) = mailbox.subjects()
+    dataset = {"cboe": "equity_daily", "alternative-me": "sentiment_daily"}[vendor]
+    assert subject.startswith("[Tidemark] WARNING")
+    assert dataset in subject
+    assert "the rest is published" in subject
+
+
+def test_a_mail_server_that_is_down_does_not_hide_why_the_night_failed(
+    home: Home, faults: FaultBoard
+) -> None:
+    faults["coingecko"] = "html_200"
+    nobody = {"smtp_host": "127.0.0.1", "smtp_port": 9, "alert_to": "ops@example.org"}
+    with pytest.raises(BlockedNightError) as raised:
+        home.refresh(NIGHTS[0], **nobody)
+    assert any("could not be sent" in note for note in raised.value.__notes__)
+
+
+def test_a_critical_audit_keeps_the_old_file_until_it_passes(
+    home: Home, mailbox: Mailbox, tmp_path: Path
+) -> None:
+    sql_dir = tmp_path / "sql"
+    shutil.copytree(Settings(_env_file=None).sql_dir, sql_dir)
+    audit = sql_dir / "audits" / "nothing_is_ever_published"
+    audit.with_suffix(".sql").write_text("select market_date from main.about\n")
+    audit.with_suffix(".yml").write_text(
+        'severity: critical\nsentence: "Nothing is ever published."\n'
+    )
+    before = home.published_bytes()
+
+    with pytest.raises(AuditError, match=r"Nothing is ever published\..*1 rows"):
+        home.refresh(NIGHTS[0], sql_dir=sql_dir, **mailbox.settings)
+
+    assert home.published_bytes() == before
+    (subject,) = mailbox.subjects()
+    assert subject.startswith("[Tidemark] CRITICAL audit")
+    (failed,) = set(build_ids(home)) - {
+        build["build_id"] for build in Warehouse(home.settings(NIGHTS[0])).published_builds()
+    }
+    kept = query_file(
+        home.path / "builds" / failed / "tidemark.duckdb",
+        "select audit, bad_count from quality.audit_result where status = 'failed'",
+    )
+    assert kept == [("nothing_is_ever_published", 1)]
+    with pytest.raises(PublishError, match="no earlier build"):
+        Warehouse(home.settings(NIGHTS[0])).rollback(failed)
+
+    home.refresh(NIGHTS[0], hour=2)
+
+    assert home.last_day() == NIGHTS[0]
