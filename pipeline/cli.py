@@ -91,7 +91,8 @@ def _print_rows(title: str, columns: list[str], rows: list[list[Any]], as_json: 
         records = [dict(zip(columns, _finite(row), strict=True)) for row in rows]
         out.print_json(json.dumps(records, default=str))
         return
-    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    out.print(title, soft_wrap=True)
+    table = Table(header_style="bold", box=None, pad_edge=False)
     for index, column in enumerate(columns):
         is_number = any(isinstance(row[index], int | float) for row in rows)
         table.add_column(column, justify="right" if is_number else "left", overflow="fold")
@@ -137,9 +138,16 @@ def refresh(market_date: MarketDate = None) -> None:
 
     settings = load_settings()
     day = _day(market_date, settings)
-    with _working(f"refreshing {day}") as show:
-        manifest = steps.refresh(settings, day, _run_id(settings, "refresh"), on_step=show)
-    out.print(f"published {settings.published_file} up to {manifest['market_date']}")
+    run_id = _run_id(settings, "refresh")
+    try:
+        with _working(f"refreshing {day}") as show:
+            manifest = steps.refresh(settings, day, run_id, on_step=show)
+    finally:
+        for failure in steps.failures(settings, run_id):
+            err.print(f"[bold]{escape(failure['step'])}[/]: {escape(failure['error'])}")
+    out.print(
+        f"published {settings.published_file} up to {manifest['market_date']}", soft_wrap=True
+    )
 
 
 @app.command()

@@ -52,7 +52,8 @@ def run_demo(folder: Path, nights: int, console: Console) -> None:
         f"\nThe published file is {folder / 'home' / 'published' / 'tidemark.duckdb'}\n"
         f"Ask it something:  TIDEMARK_HOME={folder / 'home'} .venv/bin/tidemark query "
         '"from indices.index_level_daily limit 5"\n'
-        f"Done in {time.monotonic() - started:.0f} seconds."
+        f"Done in {time.monotonic() - started:.0f} seconds.",
+        soft_wrap=True,
     )
 
 

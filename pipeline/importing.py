@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -243,7 +243,7 @@ def _read_chunks(file: ImportFile, dataset: Dataset) -> Iterator[pd.DataFrame]:
 
 def _open_csv(file: ImportFile, dataset: Dataset) -> TextFileReader:
     """Open a CSV so that texts stay as written: a coin may be called NULL, an id be 007."""
-    texts = [column.name for column in dataset.columns if column.type == "varchar"]
+    texts = [column.name for column in dataset.columns if column.type in {"date", "varchar"}]
     header = pd.read_csv(file.path, nrows=0).columns
     return pd.read_csv(
         file.path,
@@ -267,10 +267,12 @@ def shape_frame(frame: pd.DataFrame, dataset: Dataset, file_name: str) -> pd.Dat
     shaped = frame.copy()
     for theirs, ours, factor in dataset.renamed:
         if theirs in shaped.columns and ours not in shaped.columns:
-            shaped[ours] = pd.to_numeric(shaped[theirs], errors="coerce") * factor
+            shaped[ours] = _typed(shaped[theirs], "double", file_name) * factor
     if "source" not in shaped.columns:
         shaped["source"] = "import"
     missing = [name for name in dataset.key if name not in shaped.columns]
+    if not missing and not any(name in shaped.columns for name in dataset.measures):
+        missing = list(dataset.measures)
     if missing:
         raise PayloadError(
             f"{file_name} has no column {', '.join(missing)}; {dataset.name} needs "
@@ -279,16 +281,18 @@ def shape_frame(frame: pd.DataFrame, dataset: Dataset, file_name: str) -> pd.Dat
     for column in dataset.columns:
         if column.name not in shaped.columns:
             shaped[column.name] = None
-        try:
-            shaped[column.name] = _typed(shaped[column.name], column.type)
-        except (ValueError, TypeError, OverflowError) as exc:
-            raise PayloadError(
-                f"{file_name}: column {column.name} is not all {column.type}: {exc}"
-            ) from exc
+        shaped[column.name] = _typed(shaped[column.name], column.type, file_name)
     return shaped[list(dataset.column_names)]
 
 
-def _typed(values: pd.Series[Any], kind: str) -> pd.Series[Any]:
+def _typed(values: pd.Series[Any], kind: str, file_name: str) -> pd.Series[Any]:
+    try:
+        return _converted(values, kind)
+    except (ValueError, TypeError, OverflowError) as exc:
+        raise PayloadError(f"{file_name}: column {values.name} is not all {kind}: {exc}") from exc
+
+
+def _converted(values: pd.Series[Any], kind: str) -> pd.Series[Any]:
     if kind == "date":
         return values.map(_as_date)
     if kind == "double":
@@ -299,8 +303,12 @@ def _typed(values: pd.Series[Any], kind: str) -> pd.Series[Any]:
 
 
 def _as_date(value: Any) -> date | None:
-    if value is None or value is pd.NaT or (isinstance(value, float) and value != value):
+    """Return the UTC day of an ISO date or instant; 01/02/2024 may be two days, so it is none."""
+    if pd.isna(value):
         return None
     if type(value) is date:
         return value
-    return pd.Timestamp(value).date()
+    instant = datetime.fromisoformat(value) if isinstance(value, str) else value
+    if not isinstance(instant, datetime):
+        raise TypeError(f"{value!r} is no ISO date")
+    return (instant if instant.tzinfo is None else instant.astimezone(UTC)).date()

@@ -349,6 +349,9 @@ class Warehouse:
         for twin in (published / "parquet").rglob("*.parquet"):
             if twin not in keep:
                 twin.unlink()
+        if "publication" not in record:
+            numbers = [int(known["publication"]) for known in self.published_builds()]
+            record = {**record, "publication": max(numbers, default=0) + 1}
         manifest = {
             **{k: v for k, v in record.items() if k != "state"},
             "schema_version": SCHEMA_VERSION,
@@ -369,12 +372,13 @@ class Warehouse:
         return manifest
 
     def published_builds(self) -> list[dict[str, Any]]:
-        """Return the builds that were published and are still here, oldest first."""
+        """Return the builds that were published and are still here, first published first."""
         records = [
             json.loads(path.read_bytes())
             for path in sorted(self._settings.builds_dir.glob("*/build.json"))
         ]
-        return [record for record in records if record["state"] == "published"]
+        published = [record for record in records if record["state"] == "published"]
+        return sorted(published, key=lambda record: int(record["publication"]))
 
     def rollback(self, build_id: str | None = None) -> dict[str, Any]:
         """Publish an earlier build again: ``build_id``, or the one before the present one.
@@ -386,7 +390,8 @@ class Warehouse:
         manifest = self.published_manifest()
         current = manifest["build_id"] if manifest else None
         if build_id is None:
-            earlier = [known for known in records if current is None or known < current]
+            order = list(records)
+            earlier = order[: order.index(current)] if current in records else order
             build_id = earlier[-1] if earlier else None
         if build_id is None or build_id not in records:
             listed = ", ".join(known for known in records if known != current) or "none"

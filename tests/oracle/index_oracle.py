@@ -162,6 +162,7 @@ class Market:
         seen = sorted({day for days in self.words.values() for day in days})
         self.first_day, self.last_day = seen[0], seen[-1]
         self.days = days_between(self.first_day, self.last_day)
+        self._held: set[tuple[str, date]] = set()
         self._summaries: dict[tuple[str, date], Summary] = {}
         self._positions: dict[str, dict[date, Position]] = {}
         self._measures: dict[tuple[date, date, datetime], dict[str, Measure]] = {}
@@ -227,37 +228,50 @@ class Market:
             words = [word for word in self.standing(coin, day) if word.price is not None]
             if not words:
                 continue
-            kept = self._agreeing([word.price for word in words if word.price], middle_before)
-            price = median(kept)
-            assert price is not None
+            kept = self._agreeing(words, middle_before)
+            middle_before = median(word.price for word in words if word.price)
+            price = median(word.price for word in kept if word.price)
+            if price is None:
+                continue
             has_jumped = (
-                len(words) == 1
+                len(kept) == 1
                 and price_before is not None
                 and (price >= 10 * price_before or 10 * price <= price_before)
             )
-            if not has_jumped or jumped_before:
-                found[day] = DayPrice(price, any(word.is_live for word in words))
-            middle_before = median(word.price for word in words if word.price)
+            if has_jumped and not jumped_before:
+                self._held.add((coin, day))
+            else:
+                found[day] = DayPrice(price, any(word.is_live for word in kept))
             price_before, jumped_before = price, has_jumped
         return found
 
     @staticmethod
-    def _agreeing(prices: list[Fraction], before: Fraction | None) -> list[Fraction]:
-        if len(prices) >= 3:
+    def _agreeing(words: list[Word], before: Fraction | None) -> list[Word]:
+        """Return the words that make the price: see the rules for two and for three or more."""
+        prices = [word.price for word in words if word.price is not None]
+        if len(words) >= 3:
             middle = median(prices)
             assert middle is not None
-            return [price for price in prices if 10 * abs(price - middle) <= middle]
-        if len(prices) == 2 and 10 * max(prices) > 11 * min(prices) and before is not None:
-            return [min(prices, key=lambda price: max(price / before, before / price))]
-        return prices
+            return [
+                word for word in words if word.price and 10 * abs(word.price - middle) <= middle
+            ]
+        if len(words) == 2 and 10 * max(prices) > 11 * min(prices) and before is not None:
+
+            def distance(word: Word) -> Fraction:
+                assert word.price is not None
+                return max(word.price / before, before / word.price)
+
+            return [min(words, key=distance)]
+        return words
 
     @cached_property
     def nights(self) -> set[date]:
         """The market nights."""
         counts: dict[date, int] = {}
-        for days in self.prices.values():
-            for day in days:
-                counts[day] = counts.get(day, 0) + 1
+        # A held price was told all the same: the night was there.
+        told = [(coin, day) for coin, days in self.prices.items() for day in days]
+        for _, day in [*told, *self._held]:
+            counts[day] = counts.get(day, 0) + 1
         return {
             day
             for day in self.days
@@ -386,7 +400,7 @@ class Market:
         """Return the vendors' supplies of the last day that has one."""
         for day in reversed(days_between(first, last)):
             words = self.standing(coin, day, by)
-            supplies = tuple(sorted(word.supply for word in words if word.supply and word.price))
+            supplies = tuple(sorted(word.supply for word in words if word.supply))
             if supplies:
                 return supplies
         return ()

@@ -80,6 +80,7 @@ class RandomMarket:
         vendors = ["alpha"]
         vendors += ["beta"] if chance.random() < 0.6 else []
         vendors += ["gamma"] if chance.random() < 0.15 else []
+        vendors += ["delta"] if chance.random() < 0.05 else []
         fate = chance.random()
         knows_supply = fate > 0.025
         bias = {vendor: chance.choice([1.0, 1.0, 1.01, 0.92]) for vendor in vendors}

@@ -78,6 +78,10 @@ TABLE_BREAKS: dict[str, list[tuple[pd.DataFrame, dict[str, Any]]]] = {
         ),
         (GOOD, {"previous": previous_market_frame(coin_id=GOOD["coin_id"] + "-renamed")}),
     ],
+    "no_market_wide_jump": [
+        (GOOD, {"previous": previous_market_frame(price_usd=GOOD["price_usd"] * factor)})
+        for factor in (0.25, 4.0)
+    ],
 }
 
 ROW_BREAKS: dict[str, list[pd.DataFrame]] = {
@@ -262,3 +266,13 @@ def test_previous_rows_in_the_wrong_shape_are_not_a_pass() -> None:
     report = gate(GOOD, previous=previous_market_frame().drop(columns="price_usd"))
     assert "market_daily.not_yesterday_again" in failed_rules(report)
     assert not report.is_passed
+
+
+def test_unit_slip_of_the_whole_market_refuses_the_dataset() -> None:
+    slipped = GOOD.assign(
+        price_usd=GOOD["price_usd"] * 1000, market_cap_usd=GOOD["market_cap_usd"] * 1000
+    )
+    report = gate(slipped, previous=previous_market_frame())
+    assert "market_daily.no_market_wide_jump" in failed_rules(report)
+    assert not report.is_passed
+    assert report.accepted.empty

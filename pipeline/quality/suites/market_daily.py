@@ -45,6 +45,8 @@ MAX_CAP_DEVIATION_FRACTION = 0.05
 PRICE_ROUNDING_USD = 0.5e-8
 
 MAX_PRICE_RATIO = 10.0
+MAX_MARKET_PRICE_RATIO = 3.0
+MIN_QUIET_COIN_FRACTION = 0.9
 MAX_CAP_MOVE_FRACTION = 0.5
 QUIET_PRICE_MOVE_FRACTION = 0.1
 
@@ -123,9 +125,17 @@ def _move_since_previous(subject: Subject, column: str) -> pd.Series:
     return now / before.where(before > 0) - 1.0
 
 
-def _is_price_jump(subject: Subject) -> pd.Series:
+def _moves_beyond(subject: Subject, max_ratio: float) -> pd.Series:
     ratio = _move_since_previous(subject, "price_usd") + 1.0
-    return ((ratio > MAX_PRICE_RATIO) | (ratio < 1.0 / MAX_PRICE_RATIO)).astype("int64")
+    return ((ratio > max_ratio) | (ratio < 1.0 / max_ratio)).astype("int64")
+
+
+def _is_price_jump(subject: Subject) -> pd.Series:
+    return _moves_beyond(subject, MAX_PRICE_RATIO)
+
+
+def _is_large_move(subject: Subject) -> pd.Series:
+    return _moves_beyond(subject, MAX_MARKET_PRICE_RATIO)
 
 
 def _is_cap_jump(subject: Subject) -> pd.Series:
@@ -167,6 +177,20 @@ def _table_rules() -> tuple[Rule, ...]:
             f"another price for at least {MIN_PRICE_CHANGED_FRACTION:.0%} of the coins",
             fixed(equal_to(1, at_least_fraction=MIN_PRICE_CHANGED_FRACTION)),
             _is_price_changed,
+            ("price_usd",),
+            applies=_has_previous,
+        ),
+        Rule(
+            f"{_NAME}.no_market_wide_jump",
+            "critical",
+            "table",
+            f"At least {MIN_QUIET_COIN_FRACTION:.0%} of the coins are within a factor of "
+            f"{MAX_MARKET_PRICE_RATIO:g} of their last price; a whole market does not jump, a "
+            "vendor's unit does.",
+            f"between 1/{MAX_MARKET_PRICE_RATIO:g} and {MAX_MARKET_PRICE_RATIO:g} times the "
+            "last price",
+            fixed(equal_to(0, at_least_fraction=MIN_QUIET_COIN_FRACTION)),
+            _is_large_move,
             ("price_usd",),
             applies=_has_previous,
         ),
