@@ -251,7 +251,6 @@ def _open_csv(file: ImportFile, dataset: Dataset) -> TextFileReader:
         dtype=dict.fromkeys(texts, "string"),
         keep_default_na=False,
         na_values={name: [""] if name in texts else _NULLS for name in header},
-        float_precision="round_trip",
     )
 
 

@@ -109,7 +109,7 @@ def test_find_files_names_a_file_that_is_not_parquet(folder: Path) -> None:
 def test_a_file_is_stored_bit_for_bit_as_reconstructed_history(
     settings: Settings, folder: Path, suffix: str
 ) -> None:
-    frame = closes(close_points=[0.1 + n / 3 for n in range(40)])
+    frame = closes(close_points=[1000.1 + n / 3 for n in range(40)])
     path = folder / f"equity_daily.{suffix}"
     if suffix == "csv":
         frame.to_csv(path, index=False)
@@ -132,7 +132,7 @@ def test_a_file_is_stored_bit_for_bit_as_reconstructed_history(
 def test_parquet_and_csv_of_the_same_rows_are_the_same_rows(
     settings: Settings, folder: Path
 ) -> None:
-    frame = closes(close_points=[0.1 + n / 3 for n in range(40)])
+    frame = closes(close_points=[1000.1 + n / 3 for n in range(40)])
     frame.to_parquet(folder / "equity_daily.parquet")
     bring(settings, folder)
     (folder / "equity_daily.parquet").unlink()

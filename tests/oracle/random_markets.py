@@ -92,7 +92,7 @@ class RandomMarket:
             if len(vendors) > 1 and chance.random() < 0.004:
                 quarrel = day + chance.choice([0, 1, 4])
             lone = chance.random() < 0.02
-            for name, first, end, ratio in names:
+            for form, (name, first, end, ratio) in enumerate(names):
                 if not first <= day < end:
                     continue
                 units = ratio * (redenomination[1] if day >= redenomination[0] else 1.0)
@@ -102,7 +102,8 @@ class RandomMarket:
                         price *= chance.choice([0.7, 1.3, 1.15])
                     if len(vendors) == 1 and chance.random() < 0.0015:
                         price *= chance.choice([0.02, 0.09, 12, 40])
-                    supply = supplies[day] * units * bias[vendor]
+                    # Two forms of a coin that trade side by side must not tie by a rounding.
+                    supply = supplies[day] * units * bias[vendor] * (1 - 0.02 * form)
                     self._tell(
                         day,
                         vendor,
@@ -269,7 +270,10 @@ class RandomMarket:
             coin_id = f"coin-{chance.randrange(1, self.coin_count):03d}"
             has_same_volume, first = chance.random() < 0.5, chance.choice(self.days[:200])
             twin = f"{coin_id}-twin"
-            if any(row["coin_id"] == twin for row in self.asset_classes):
+            changed = {row["coin_id"] for row in self.redenominations}
+            changed |= {row["predecessor_coin_id"] for row in self.links}
+            # A tie must be one of the same numbers, not of numbers that round to the same.
+            if coin_id in changed or any(row["coin_id"] == twin for row in self.asset_classes):
                 continue
             self.asset_classes.append(_class(twin, "coin"))
             self.rows += [

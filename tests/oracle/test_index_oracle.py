@@ -145,12 +145,12 @@ class Comparison:
             if row is None or holding is None:
                 yield from self._differ("holding", key, row is not None, holding is not None)
                 continue
-            for name, value in (
-                ("units", holding.units),
-                ("weight_factor", holding.factor),
-                ("weight_fraction", holding.weight),
+            for name, value, tolerance in (
+                ("units", holding.units, UNITS_TOLERANCE),
+                ("weight_factor", holding.factor, LEVEL_TOLERANCE),
+                ("weight_fraction", holding.weight, LEVEL_TOLERANCE),
             ):
-                if not _is_close(row[name], float(value), UNITS_TOLERANCE):
+                if not _is_close(row[name], float(value), tolerance):
                     yield from self._differ(name, key, row[name], float(value))
 
     def deletions(self) -> Iterator[str]:

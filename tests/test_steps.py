@@ -1,0 +1,267 @@
+"""Each step of the night by itself, against vendors that answer over HTTP."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nights import NIGHTS, Home, Mailbox
+
+from pipeline import steps
+from pipeline.datasets import DATASETS
+from pipeline.errors import (
+    BlockedNightError,
+    ConfigurationError,
+    NotYetAvailableError,
+    PayloadError,
+    PublishError,
+    UnobtainableError,
+)
+from pipeline.landing import LandedPayload, Landing
+from pipeline.raw_store import RawStore
+from pipeline.sandbox.faults import FaultBoard
+from pipeline.sources.registry import NIGHTLY_DATASETS
+
+NIGHT = NIGHTS[0]
+
+
+def stored_count(home: Home, dataset: str, source: str) -> int:
+    counts = RawStore(home.path / "raw").row_counts(DATASETS[dataset], source, since=NIGHT)
+    return counts.get(NIGHT, 0)
+
+
+def landed_files(home: Home) -> list[Path]:
+    return sorted((home.path / "landing").rglob("*.gz"))
+
+
+# Extract
+
+
+@pytest.mark.parametrize(
+    ("dataset", "source", "names"),
+    [
+        ("market_daily", "coingecko", ["markets-page-1", "markets-page-2", "markets-page-3"]),
+        ("equity_daily", "cboe", ["RUT_History", "SPX_History"]),
+        ("sentiment_daily", "alternative_me", ["fng"]),
+    ],
+)
+def test_extract_lands_what_the_vendor_sent(
+    empty_home: Home, dataset: str, source: str, names: list[str]
+) -> None:
+    settings = empty_home.settings(NIGHT)
+    extracted = steps.extract(settings, dataset, NIGHT, "a-run")
+    assert (extracted["dataset"], extracted["source"]) == (dataset, source)
+    assert extracted["market_date"] == NIGHT.isoformat()
+    payloads = [LandedPayload.from_dict(payload) for payload in extracted["payloads"]]
+    assert [payload.name for payload in payloads] == names
+    assert all(Landing(settings.landing_dir).read(payload) for payload in payloads)
+    assert json.loads(json.dumps(extracted)) == extracted
+
+
+def test_extract_of_past_days_asks_a_vendor_that_knows_them(home: Home) -> None:
+    extracted = steps.extract(home.settings(NIGHT, hour=100), "equity_daily", NIGHT, "late")
+    loaded = steps.validate_and_load(home.settings(NIGHT, hour=100), extracted, "late")
+    assert loaded["added"] > 0
+
+
+def test_extract_asks_again_as_long_as_the_night_is_not_published(home: Home) -> None:
+    settings = home.settings(NIGHT)
+    first = steps.extract(settings, "market_daily", NIGHT, "first")
+    steps.validate_and_load(settings, first, "first")
+    second = steps.extract(home.settings(NIGHT, hour=2), "market_daily", NIGHT, "second")
+    assert first["payloads"][0]["sha256"] != second["payloads"][0]["sha256"]
+
+
+def test_extract_of_a_published_night_asks_nobody(three_nights: Home, faults: FaultBoard) -> None:
+    faults["coingecko"] = "status_500"
+    before = landed_files(three_nights)
+    extracted = steps.extract(
+        three_nights.settings(NIGHTS[2], hour=2), "market_daily", NIGHTS[2], "again"
+    )
+    assert [payload["run_id"] for payload in extracted["payloads"]] == [f"night-{NIGHTS[2]}-1"] * 3
+    assert landed_files(three_nights) == before
+
+
+def test_extract_does_not_use_half_a_fetch(home: Home) -> None:
+    settings = home.settings(NIGHT)
+    whole = steps.extract(settings, "market_daily", NIGHT, "cut-short")
+    (settings.landing_dir / whole["payloads"][0]["path"]).unlink()
+    with pytest.raises(UnobtainableError):
+        steps.extract(home.settings(NIGHT, hour=20), "market_daily", NIGHT, "too-late")
+
+
+def test_extract_of_a_day_that_is_not_over_says_when_to_come_back(home: Home) -> None:
+    with pytest.raises(NotYetAvailableError, match="2024-05-01 00:00 UTC"):
+        steps.extract(home.settings(NIGHT, hour=-1), "market_daily", NIGHT, "early")
+
+
+def test_extract_of_a_day_to_come_is_not_told_to_import_it(home: Home) -> None:
+    with pytest.raises(NotYetAvailableError):
+        steps.extract(home.settings(NIGHT, hour=-60), "market_daily", NIGHT, "early")
+
+
+def test_extract_of_a_dataset_that_nobody_serves_says_which_there_are(home: Home) -> None:
+    with pytest.raises(ConfigurationError, match="market_daily"):
+        steps.extract(home.settings(NIGHT), "market", NIGHT, "a-run")
+
+
+# Load
+
+
+def test_load_stores_live_rows_known_since_they_were_fetched(home: Home) -> None:
+    settings = home.settings(NIGHT)
+    loaded = steps.validate_and_load(
+        settings, steps.extract(settings, "market_daily", NIGHT, "a-run"), "a-run"
+    )
+    assert loaded["added"] == stored_count(home, "market_daily", "coingecko") > 100
+    assert (loaded["revised"], loaded["unchanged"]) == (0, 0)
+    assert json.loads(json.dumps(loaded)) == loaded
+
+
+def test_load_of_the_same_payloads_adds_nothing(home: Home) -> None:
+    settings = home.settings(NIGHT)
+    extracted = steps.extract(settings, "market_daily", NIGHT, "a-run")
+    first = steps.validate_and_load(settings, extracted, "a-run")
+    later = home.settings(NIGHT, hour=40)
+    again = steps.validate_and_load(later, extracted, "another")
+    assert (again["added"], again["revised"], again["unchanged"]) == (0, 0, first["added"])
+
+
+def test_load_of_a_broken_payload_stores_nothing(home: Home, faults: FaultBoard) -> None:
+    faults["coingecko"] = "truncated"
+    settings = home.settings(NIGHT)
+    extracted = steps.extract(settings, "market_daily", NIGHT, "a-run")
+    with pytest.raises(PayloadError, match=str(NIGHT)):
+        steps.validate_and_load(settings, extracted, "a-run")
+    assert stored_count(home, "market_daily", "coingecko") == 0
+
+
+def test_load_of_a_payload_that_was_changed_on_disk_is_refused(home: Home) -> None:
+    settings = home.settings(NIGHT)
+    extracted = steps.extract(settings, "sentiment_daily", NIGHT, "a-run")
+    file = settings.landing_dir / extracted["payloads"][0]["path"]
+    file.write_bytes(file.read_bytes()[:-4])
+    with pytest.raises(PayloadError):
+        steps.validate_and_load(settings, extracted, "a-run")
+
+
+# Build, audit, publish
+
+
+def loaded_as(*datasets: str) -> list[dict[str, Any]]:
+    return [{"dataset": dataset} for dataset in datasets]
+
+
+def test_build_wants_the_datasets_that_a_night_cannot_do_without(home: Home) -> None:
+    others = [dataset for dataset in NIGHTLY_DATASETS if dataset != "market_daily"]
+    with pytest.raises(BlockedNightError, match="market_daily"):
+        steps.build(home.settings(NIGHT), NIGHT, "a-run", loaded_as(*others))
+    assert steps.build(home.settings(NIGHT), NIGHT, "a-run", loaded_as("market_daily"))[
+        "is_unchanged"
+    ]
+
+
+def test_build_of_an_empty_archive_says_how_to_fill_it(empty_home: Home) -> None:
+    with pytest.raises(ConfigurationError, match="tidemark import DIR"):
+        steps.build(empty_home.settings(NIGHT), NIGHT, "a-run")
+
+
+def test_build_of_one_model_leaves_the_published_build_alone(home: Home) -> None:
+    before, seen = home.published_bytes(), []
+    built = steps.build(
+        home.settings(NIGHT), NIGHT, "a-run", only=["staging.coin"], on_model=seen.append
+    )
+    assert not built["is_unchanged"]
+    assert seen[-1] == "staging.coin"
+    assert "indices.index_level_daily" not in seen
+    assert (home.path / "builds" / built["build_id"] / "build.duckdb").exists()
+    assert home.published_bytes() == before
+    with pytest.raises(PublishError, match="no finished build"):
+        steps.publish(home.settings(NIGHT), built)
+
+
+def test_publish_of_a_build_that_was_not_audited_is_refused(home: Home) -> None:
+    before = home.published_bytes()
+    (home.published / "parquet" / "main" / "about.parquet").unlink()
+    built = steps.build(home.settings(NIGHT), NIGHT, "a-run")
+    with pytest.raises(PublishError, match="is built; only a build that passed"):
+        steps.publish(home.settings(NIGHT), built)
+    del before["parquet/main/about.parquet"]
+    assert home.published_bytes() == before
+
+
+def test_publish_names_the_build_in_the_manifest(home: Home) -> None:
+    manifest = json.loads((home.published / "manifest.json").read_bytes())
+    assert manifest["build_id"] in {build.name for build in (home.path / "builds").iterdir()}
+    assert "tidemark.duckdb" in manifest["files"]
+
+
+# Notify
+
+
+def test_notify_of_a_good_run_sends_nothing(home: Home, mailbox: Mailbox) -> None:
+    settings = home.settings(NIGHT, **mailbox.settings)
+    assert steps.notify(settings, NIGHT, "a-run") is False
+    assert mailbox.subjects() == []
+
+
+def test_notify_mails_every_failure_of_its_own_run(
+    home: Home, faults: FaultBoard, mailbox: Mailbox
+) -> None:
+    settings = home.settings(NIGHT, **mailbox.settings)
+    faults["cboe"] = faults["alternative-me"] = "status_404"
+    for dataset in ("equity_daily", "sentiment_daily"):
+        with pytest.raises(Exception, match="404"):
+            steps.extract(settings, dataset, NIGHT, "scheduled__2024-05-01T01:00:00+00:00")
+
+    assert steps.notify(settings, NIGHT, "another-run") is False
+    assert steps.notify(settings, NIGHT, "scheduled__2024-05-01T01:00:00+00:00") is False
+
+    (message,) = mailbox.messages()
+    text = message.get_body(("plain",))
+    assert text is not None
+    assert "equity_daily" in text.get_content()
+    assert "sentiment_daily" in text.get_content()
+
+
+def test_notify_says_that_a_night_without_prices_failed(
+    home: Home, faults: FaultBoard, mailbox: Mailbox
+) -> None:
+    settings = home.settings(NIGHT, **mailbox.settings)
+    faults["coingecko"] = "status_404"
+    with pytest.raises(Exception, match="404"):
+        steps.extract(settings, "market_daily", NIGHT, "a-run")
+    assert steps.notify(settings, NIGHT, "a-run") is True
+    assert mailbox.subjects()[0].startswith("[Tidemark] CRITICAL extract market_daily")
+
+
+def test_notify_forgets_a_failure_that_a_retry_mended(home: Home, faults: FaultBoard) -> None:
+    settings = home.settings(NIGHT)
+    faults["cboe"] = "status_404"
+    with pytest.raises(Exception, match="404"):
+        steps.extract(settings, "equity_daily", NIGHT, "a-run")
+    assert [failure["step"] for failure in steps.failures(settings, "a-run")] == [
+        "extract equity_daily"
+    ]
+    faults.clear()
+    steps.extract(settings, "equity_daily", NIGHT, "a-run")
+    assert steps.failures(settings, "a-run") == []
+
+
+# Backfill
+
+
+def test_backfill_brings_past_days_once(empty_home: Home) -> None:
+    settings = empty_home.settings(NIGHT)
+    first = NIGHT.replace(day=1)
+    loaded = steps.backfill(settings, "equity_daily", first, NIGHT, "backfill")
+    assert loaded["added"] == 2 * 22
+    again = steps.backfill(settings, "equity_daily", first, NIGHT, "backfill-2")
+    assert (again["added"], again["revised"], again["unchanged"]) == (0, 0, 2 * 22)
+
+
+def test_backfill_of_a_vendor_that_knows_the_present_only_says_what_to_do(home: Home) -> None:
+    with pytest.raises(UnobtainableError, match="tidemark import DIR"):
+        steps.backfill(home.settings(NIGHT), "market_daily", NIGHT, NIGHT, "backfill")
