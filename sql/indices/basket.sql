@@ -9,14 +9,28 @@ deletions as (
     select * from indices.deletion
 ),
 
-openings as (
+definitions as (
+    select * from reference.index_definition
+),
+
+reviews as (
     select distinct
         profile,
-        index_id,
         effective_date,
-        weighting_date as basket_date,
-        'review' as event_kind
+        weighting_date
     from constituents
+),
+
+-- A review opens a basket in every index, also one that it leaves empty.
+openings as (
+    select
+        reviews.profile,
+        definitions.index_id,
+        reviews.effective_date,
+        reviews.weighting_date as basket_date,
+        'review' as event_kind
+    from reviews
+    cross join definitions
     union
     select
         constituents.profile,

@@ -113,7 +113,8 @@ cumulated as (
         cap_rest_fraction,
         first_value(cap_weight) over by_size as first_weight,
         sum(cap_weight) over by_size as top_weight,
-        lead(cap_weight) over by_size as next_weight
+        lead(cap_weight) over by_size as next_weight,
+        cap_weight as last_capped_weight
     from weighted
     where weighting = 'capped'
     window by_size as (
@@ -141,13 +142,14 @@ caps as (
         profile,
         effective_date,
         index_id,
-        min_by(first_count, first_count + rest_count) as first_count,
-        min_by(rest_count, first_count + rest_count) as rest_count,
-        min_by(free_fraction / free_weight, first_count + rest_count) as scale_factor
+        first_count,
+        rest_count,
+        free_fraction / free_weight as scale_factor
     from options
     where
         free_fraction > 0
         and free_weight > 1e-12
+        -- The others stay below their caps ...
         and (
             first_count = 1
             or first_weight * free_fraction / free_weight
@@ -157,7 +159,21 @@ caps as (
             next_weight is null
             or next_weight * free_fraction / free_weight <= cap_rest_fraction + 1e-12
         )
-    group by profile, effective_date, index_id
+        -- ... and the capped names would not have.
+        and (
+            first_count = 0
+            or first_weight * free_fraction / free_weight
+            >= cap_first_fraction - 1e-12
+        )
+        and (
+            rest_count = 0
+            or last_capped_weight * free_fraction / free_weight
+            >= cap_rest_fraction - 1e-12
+        )
+    qualify row_number() over (
+        partition by profile, effective_date, index_id
+        order by first_count + rest_count, first_count
+    ) = 1
 ),
 
 targeted as (

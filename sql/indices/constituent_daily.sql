@@ -30,9 +30,10 @@ final as (
         today.units,
         today.price_usd,
         today.stale_days,
-        today.market_value_usd / today_total.market_value_usd as weight_fraction,
+        today.market_value_usd / nullif(today_total.market_value_usd, 0)
+            as weight_fraction,
         (today.market_value_usd - yesterday.market_value_usd)
-        / yesterday_total.market_value_usd as contribution_1d_fraction
+        / nullif(yesterday_total.market_value_usd, 0) as contribution_1d_fraction
     from positions as today
     inner join totals as today_total
         on

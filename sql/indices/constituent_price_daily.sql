@@ -75,7 +75,9 @@ spans as (
         lead(market_date) over (partition by coin_id order by market_date) as next_date,
         -- A cheap bound first: the median is asked for only where the highest price of
         -- the 30 days before leaves a collapse possible.
-        price_usd < 0.1 * max(price_usd) over (
+        price_usd
+        < (select collapse_rule.collapse_fraction from collapse_rule
+        ) * max(price_usd) over (
             partition by coin_id
             order by market_date
             range between interval 30 days preceding and interval 1 day preceding

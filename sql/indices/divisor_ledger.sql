@@ -16,6 +16,17 @@ baskets as (
     from indices.basket
 ),
 
+-- The basket before. It ended on the event date, or earlier when it lost all its
+-- members.
+followed as (
+    select
+        *,
+        lag(basket_date) over by_date as earlier_basket_date,
+        lag(next_basket_date) over by_date as earlier_end_date
+    from baskets
+    window by_date as (partition by profile, index_id order by basket_date)
+),
+
 review_calendar as (
     select * from indices.review_calendar
 ),
@@ -32,7 +43,7 @@ sides as (
         after_event.constituent_count,
         review_calendar.base_level,
         review_calendar.rulebook_version
-    from baskets
+    from followed as baskets
     inner join review_calendar
         on
             baskets.profile = review_calendar.profile
@@ -43,27 +54,20 @@ sides as (
             and baskets.index_id = after_event.index_id
             and baskets.basket_date = after_event.basket_date
             and baskets.basket_date = after_event.market_date
-    left join baskets as earlier
-        on
-            baskets.profile = earlier.profile
-            and baskets.index_id = earlier.index_id
-            and baskets.basket_date = earlier.next_basket_date
     left join totals as before_event
         on
-            earlier.profile = before_event.profile
-            and earlier.index_id = before_event.index_id
-            and earlier.basket_date = before_event.basket_date
-            and baskets.basket_date = before_event.market_date
+            baskets.profile = before_event.profile
+            and baskets.index_id = before_event.index_id
+            and baskets.earlier_basket_date = before_event.basket_date
+            and baskets.earlier_end_date = before_event.market_date
 ),
 
 chained as (
     select
         *,
         product(
-            coalesce(
-                market_value_after_usd / market_value_before_usd,
-                market_value_after_usd / base_level
-            )
+            market_value_after_usd
+            / coalesce(nullif(market_value_before_usd, 0), base_level)
         ) over (
             partition by profile, index_id
             order by event_date

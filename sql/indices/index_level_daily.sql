@@ -53,11 +53,15 @@ final as (
         in_force.basket_date,
         in_force.constituent_count,
         in_force.stale_count,
-        in_force.stale_value_usd / in_force.market_value_usd as stale_weight_fraction,
-        1 - in_force.stale_value_usd / in_force.market_value_usd as coverage_fraction,
+        in_force.stale_value_usd
+        / nullif(in_force.market_value_usd, 0) as stale_weight_fraction,
+        1
+        - in_force.stale_value_usd
+        / nullif(in_force.market_value_usd, 0) as coverage_fraction,
         in_force.max_stale_days,
-        in_force.top_value_usd / in_force.market_value_usd as top_weight_fraction,
-        1 / concentrations.squared_weight_sum as effective_count,
+        in_force.top_value_usd
+        / nullif(in_force.market_value_usd, 0) as top_weight_fraction,
+        1 / nullif(concentrations.squared_weight_sum, 0) as effective_count,
         in_force.is_reconstructed,
         divisor_ledger.rulebook_version
     from in_force

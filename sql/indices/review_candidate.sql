@@ -26,21 +26,29 @@ first_seen as (
     select * from staging.coin_first_seen
 ),
 
--- On how many of the 30 days before the cut-off did we watch the market live?
+-- The nights of the 30 days before the cut-off on which we watched the market live.
 live_nights as (
     select
         inputs.profile,
         inputs.effective_date,
-        count(distinct inputs.market_date) as live_night_count
+        inputs.market_date
     from inputs
     inner join review_calendar
         on
             inputs.profile = review_calendar.profile
             and inputs.effective_date = review_calendar.effective_date
-    where
-        not inputs.is_reconstructed
-        and inputs.market_date > review_calendar.cutoff_date - 30
-    group by inputs.profile, inputs.effective_date
+    where inputs.market_date > review_calendar.cutoff_date - 30
+    group by inputs.profile, inputs.effective_date, inputs.market_date
+    having count(*) filter (where not inputs.is_reconstructed) * 2 >= count(*)
+),
+
+live_night_counts as (
+    select
+        profile,
+        effective_date,
+        count(*) as live_night_count
+    from live_nights
+    group by profile, effective_date
 ),
 
 measured as (
@@ -66,16 +74,17 @@ measured as (
         count(*) filter (
             where inputs.market_date > review_calendar.cutoff_date - 30
         ) as observed_days,
-        count(*) filter (
-            where
-            inputs.market_date > review_calendar.cutoff_date - 30
-            and not inputs.is_reconstructed
-        ) as live_observed_days
+        count(live_nights.market_date) as live_observed_days
     from inputs
     inner join review_calendar
         on
             inputs.profile = review_calendar.profile
             and inputs.effective_date = review_calendar.effective_date
+    left join live_nights
+        on
+            inputs.profile = live_nights.profile
+            and inputs.effective_date = live_nights.effective_date
+            and inputs.market_date = live_nights.market_date
     group by inputs.profile, inputs.effective_date, inputs.coin_id
 ),
 
@@ -160,8 +169,8 @@ classed as (
                 then review_calendar.cutoff_date - ages.first_seen_date
         end as age_days,
         case
-            when coalesce(live_nights.live_night_count, 0) > 0
-                then measured.live_observed_days / live_nights.live_night_count
+            when live_night_counts.live_night_count > 0
+                then measured.live_observed_days / live_night_counts.live_night_count
             else 1
         end as observed_fraction,
         migrated.coin_id is not null as is_migrated
@@ -179,10 +188,10 @@ classed as (
         on
             measured.profile = beginnings.profile
             and measured.effective_date = beginnings.effective_date
-    left join live_nights
+    left join live_night_counts
         on
-            measured.profile = live_nights.profile
-            and measured.effective_date = live_nights.effective_date
+            measured.profile = live_night_counts.profile
+            and measured.effective_date = live_night_counts.effective_date
     left join migrated
         on
             measured.profile = migrated.profile

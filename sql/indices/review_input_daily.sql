@@ -7,6 +7,56 @@ with review_calendar as (
 
 observations as (
     select * from staging.market_observation
+    where price_usd > 0
+),
+
+successors as (
+    select * from staging.coin_successor
+    where not has_merger
+),
+
+own_days as (
+    select distinct
+        coin_id,
+        market_date
+    from observations
+),
+
+-- A coin that took the place of another is measured by the other's days before the
+-- link, told in its own units. In a merger the surviving coin has days of its own.
+told as (
+    select
+        coin_id,
+        market_date,
+        price_usd,
+        circulating_supply,
+        volume_24h_usd,
+        known_from,
+        known_to,
+        is_reconstructed,
+        true as is_own,
+        date '0001-01-01' as link_date
+    from observations
+    union all
+    select
+        successors.successor_coin_id as coin_id,
+        observations.market_date,
+        observations.price_usd / successors.units_per_coin as price_usd,
+        observations.circulating_supply * successors.units_per_coin
+            as circulating_supply,
+        observations.volume_24h_usd,
+        observations.known_from,
+        observations.known_to,
+        observations.is_reconstructed,
+        false as is_own,
+        successors.effective_date as link_date
+    from observations
+    inner join successors on observations.coin_id = successors.coin_id
+    left join own_days
+        on
+            successors.successor_coin_id = own_days.coin_id
+            and observations.market_date = own_days.market_date
+    where own_days.coin_id is null
 ),
 
 -- One row per review and day that it may look at, so that the join below is by day.
@@ -14,6 +64,7 @@ review_days as (
     select
         profile,
         effective_date,
+        cutoff_date,
         cutoff_known_by,
         cast(
             unnest(
@@ -25,25 +76,43 @@ review_days as (
     from review_calendar
 ),
 
-seen as (
+offered as (
     select
         review_days.profile,
         review_days.effective_date,
-        observations.coin_id,
-        observations.market_date,
-        observations.price_usd,
-        observations.circulating_supply,
-        observations.volume_24h_usd,
-        observations.is_reconstructed
+        told.coin_id,
+        told.market_date,
+        told.price_usd,
+        told.circulating_supply,
+        told.volume_24h_usd,
+        told.is_reconstructed,
+        told.is_own
     from review_days
-    inner join observations on review_days.market_date = observations.market_date
+    inner join told on review_days.market_date = told.market_date
     where
-        observations.price_usd > 0
-        and observations.known_from <= review_days.cutoff_known_by
-        and (
-            observations.known_to is null
-            or observations.known_to > review_days.cutoff_known_by
-        )
+        told.link_date <= review_days.cutoff_date
+        and told.known_from <= review_days.cutoff_known_by
+        and (told.known_to is null or told.known_to > review_days.cutoff_known_by)
+),
+
+-- Until a successor has been priced itself, the old coin stands for it.
+begun as (
+    select distinct
+        profile,
+        effective_date,
+        coin_id
+    from offered
+    where is_own
+),
+
+seen as (
+    select offered.*
+    from offered
+    inner join begun
+        on
+            offered.profile = begun.profile
+            and offered.effective_date = begun.effective_date
+            and offered.coin_id = begun.coin_id
 ),
 
 -- The median over the sources of a day. Of one or two it is the middle of the smallest

@@ -138,7 +138,7 @@ jumps as (
     from priced
 ),
 
-final as (
+held as (
     select
         market_date,
         coin_id,
@@ -150,8 +150,57 @@ final as (
             lag(is_jump) over (partition by coin_id order by market_date), false
         ) as is_held,
         is_reconstructed,
-        known_at
+        known_at,
+        lead(market_date) over (partition by coin_id order by market_date)
+            as next_market_date
     from jumps
+),
+
+bounds as (
+    select max(market_date) as last_date from jumps
+),
+
+-- Where no close follows to speak against it, a held price counts from the next day on.
+uncontradicted as (
+    select
+        held.market_date + 1 as market_date,
+        held.coin_id,
+        held.price_usd,
+        held.source_count,
+        held.price_sources,
+        false as is_held,
+        held.is_reconstructed,
+        held.known_at
+    from held
+    cross join bounds
+    where
+        held.is_held
+        and held.next_market_date is distinct from held.market_date + 1
+        and held.market_date < bounds.last_date
+),
+
+final as (
+    select
+        market_date,
+        coin_id,
+        price_usd,
+        source_count,
+        price_sources,
+        is_held,
+        is_reconstructed,
+        known_at
+    from held
+    union all
+    select
+        market_date,
+        coin_id,
+        price_usd,
+        source_count,
+        price_sources,
+        is_held,
+        is_reconstructed,
+        known_at
+    from uncontradicted
 )
 
 select * from final

@@ -13,6 +13,7 @@ successors as (
         successor_coin_id,
         units_per_predecessor as units_per_coin,
         effective_date,
+        kind = 'merger' as has_merger,
         1 as link_count
     from coin_link
     union all
@@ -21,6 +22,7 @@ successors as (
         coin_link.successor_coin_id,
         successors.units_per_coin * coin_link.units_per_predecessor as units_per_coin,
         greatest(successors.effective_date, coin_link.effective_date) as effective_date,
+        successors.has_merger or coin_link.kind = 'merger' as has_merger,
         successors.link_count + 1 as link_count
     from successors
     inner join coin_link on successors.successor_coin_id = coin_link.predecessor_coin_id
@@ -32,6 +34,7 @@ final as (
         successor_coin_id,
         units_per_coin,
         effective_date,
+        has_merger,
         link_count
     from successors
 )
