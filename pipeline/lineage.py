@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
@@ -31,19 +32,25 @@ def trace_columns(project: Project, models: Sequence[Model]) -> list[ColumnLinea
     Raises:
         ConfigurationError: A model cannot be resolved against the columns of its parents.
     """
-    schema = _schema(project)
+    return list(_trace(tuple(project.models.values()), tuple(models)))
+
+
+@lru_cache(maxsize=16)
+def _trace(known: tuple[Model, ...], traced: tuple[Model, ...]) -> tuple[ColumnLineage, ...]:
+    """Trace once for each state of the SQL: it takes as long as all small models together."""
+    schema = _schema(known)
     edges: set[ColumnLineage] = set()
-    for model in models:
+    for model in traced:
         if model.parents:
             edges |= _edges_of(model, schema)
-    return sorted(
-        edges, key=lambda edge: (edge.model, edge.column, edge.parent, edge.parent_column)
+    return tuple(
+        sorted(edges, key=lambda edge: (edge.model, edge.column, edge.parent, edge.parent_column))
     )
 
 
-def _schema(project: Project) -> dict[str, dict[str, dict[str, str]]]:
+def _schema(models: Sequence[Model]) -> dict[str, dict[str, dict[str, str]]]:
     schema: dict[str, dict[str, dict[str, str]]] = {}
-    for model in project.models.values():
+    for model in models:
         folder, table = model.name.split(".")
         schema.setdefault(folder, {})[table] = {
             column.name: column.type for column in model.doc.columns

@@ -112,7 +112,15 @@ cumulated as (
         cap_first_fraction,
         cap_rest_fraction,
         first_value(cap_weight) over by_size as first_weight,
-        sum(cap_weight) over by_size as top_weight,
+        -- What is smaller, added up from the smallest: one minus the rest loses it.
+        coalesce(
+            sum(cap_weight) over (
+                partition by profile, effective_date, index_id
+                order by size_rank desc
+                rows between unbounded preceding and 1 preceding
+            ),
+            0
+        ) as smaller_weight,
         lead(cap_weight) over by_size as next_weight,
         cap_weight as last_capped_weight
     from weighted
@@ -130,8 +138,7 @@ options as (
         1
         - choices.first_count * cumulated.cap_first_fraction
         - (cumulated.size_rank - 1) * cumulated.cap_rest_fraction as free_fraction,
-        1
-        - cumulated.top_weight
+        cumulated.smaller_weight
         + (1 - choices.first_count) * cumulated.first_weight as free_weight
     from cumulated
     cross join (values (0), (1)) as choices (first_count)
@@ -148,7 +155,7 @@ caps as (
     from options
     where
         free_fraction > 0
-        and free_weight > 1e-12
+        and free_weight > 0
         -- The others stay below their caps ...
         and (
             first_count = 1

@@ -12,7 +12,7 @@ ratios as (
         numerator.index_id || '_over_' || denominator.index_id as pair_id,
         numerator.index_id as numerator_index_id,
         denominator.index_id as denominator_index_id,
-        numerator.level / denominator.level as ratio
+        numerator.level / nullif(denominator.level, 0) as ratio
     from levels as numerator
     inner join levels as denominator
         on

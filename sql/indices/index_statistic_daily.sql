@@ -189,7 +189,7 @@ looked_back as (
         look_backs.profile,
         look_backs.index_id,
         look_backs.span,
-        look_backs.level / earlier.level - 1 as return_fraction
+        look_backs.level / nullif(earlier.level, 0) - 1 as return_fraction
     from look_backs
     inner join levels as earlier
         on

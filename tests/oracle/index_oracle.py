@@ -138,6 +138,13 @@ class Summary(NamedTuple):
     volume: Fraction | None
     is_live: bool
 
+    def in_units(self, ratio: Fraction) -> Summary:
+        """Return it in other units, of which one unit makes ``ratio``."""
+        return self._replace(
+            price=None if self.price is None else quotient(self.price, ratio),
+            supply=None if self.supply is None else self.supply * ratio,
+        )
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -238,10 +245,14 @@ class Market:
                 and price_before is not None
                 and (price >= 10 * price_before or 10 * price <= price_before)
             )
-            if has_jumped and not jumped_before:
-                self._held.add((coin, day))
+            told = DayPrice(price, any(word.is_live for word in kept))
+            if not has_jumped or jumped_before:
+                found[day] = told
             else:
-                found[day] = DayPrice(price, any(word.is_live for word in kept))
+                self._held.add((coin, day))
+                # Nothing on the day after to speak against it: it counts from then on.
+                if day < self.last_day:
+                    found[day + DAY] = told
             price_before, jumped_before = price, has_jumped
         return found
 
@@ -347,8 +358,14 @@ class Market:
         volumes: dict[date, Fraction] = {}
         live_days = set()
         supply: Fraction | None = None
+        own_days = 0
+        old_forms = self._old_forms(coin, cutoff)
         for day in days_between(first, cutoff):
             summary = self._summary(coin, day, by)
+            own_days += summary.price is not None
+            for old, ratio in old_forms:
+                if summary.price is None:
+                    summary = self._summary(old, day, by).in_units(ratio)
             if summary.price is None:
                 continue
             prices[day] = summary.price
@@ -359,12 +376,24 @@ class Market:
                 volumes[day] = summary.volume
             if summary.is_live:
                 live_days.add(day)
-        if not prices:
+        if not own_days:
             return None
         return Measure(caps, prices, volumes, frozenset(live_days), self.first_seen(coin, by))
 
+    def _old_forms(self, coin: str, cutoff: date) -> list[tuple[str, Fraction]]:
+        """Return what became a coin otherwise than in a merger, the nearest first."""
+        found = []
+        for old in sorted(self._links):
+            heirs = self.heirs(old)
+            for links, (heir, ratio, since) in enumerate(heirs, start=1):
+                path = [old, *(name for name, _, _ in heirs)][:links]
+                has_merger = any(self._links[name]["kind"] == "merger" for name in path)
+                if heir == coin and since <= cutoff and not has_merger:
+                    found.append((links, old, ratio))
+        return [(old, ratio) for _, old, ratio in sorted(found)]
+
     def _summary(self, coin: str, day: date, by: datetime) -> Summary:
-        if any(word.known > by for word in self.words[coin].get(day, ())):
+        if any(word.known > by for word in self.words.get(coin, {}).get(day, ())):
             return self._summarise(coin, day, by)
         key = (coin, day)
         if key not in self._summaries:
@@ -508,6 +537,7 @@ class Oracle:
         self._supplies_before: dict[str, Fraction] = {}
         self._baskets: dict[str, dict[str, int]] = {}
         self._divisors: dict[str, Fraction] = {}
+        self._last_levels: dict[str, Fraction] = {}
 
     def rule(self, name: str, effective: date) -> Fraction | None:
         """Return the value of a rule on an effective date."""
@@ -532,7 +562,8 @@ class Oracle:
             leaving = {} if review is not None and review.is_held else self._leaving(day)
             before = self._values(day, leaving)
             for index_id, value in before.items():
-                self.out.levels[index_id, day] = quotient(value, self._divisors[index_id])
+                level = quotient(value, self._divisors[index_id])
+                self.out.levels[index_id, day] = self._last_levels[index_id] = level
             if review is not None and review.is_held:
                 self._take_in(review, before)
             elif leaving:
@@ -583,10 +614,11 @@ class Oracle:
             if index_id in before:
                 self._change_divisor("review", index_id, day, before[index_id], value)
                 continue
-            divisor = value / base
-            self._divisors[index_id] = divisor
+            # The first basket of all, or the first after one that lost all its members.
+            level = self._last_levels.get(index_id, base)
+            divisor = self._divisors[index_id] = quotient(value, level)
             self.out.divisors[index_id, day] = DivisorChange("base", None, value, None, divisor)
-            self.out.levels[index_id, day] = base
+            self.out.levels[index_id, day] = self._last_levels[index_id] = level
 
     def _change_divisor(
         self, kind: str, index_id: str, day: date, before: Fraction, after: Fraction
@@ -627,10 +659,13 @@ class Oracle:
         for coin, deletion in leaving.items():
             self._left[coin] = day
             self.out.deletions.append(deletion)
-        for index_id, basket in self._baskets.items():
+        for index_id, basket in list(self._baskets.items()):
             if not leaving.keys() & basket.keys():
                 continue
             self._baskets[index_id] = {c: q for c, q in basket.items() if c not in leaving}
+            if not self._baskets[index_id]:
+                del self._baskets[index_id]
+                continue
             after = self._values(day, {})[index_id]
             self._change_divisor("deletion", index_id, day, before[index_id], after)
 
@@ -805,7 +840,7 @@ class _Screening:
         self.seen, self.heirs, self.sitting = seen, heirs, sitting
         self.classes = {coin: oracle.market.asset_class(coin, cutoff) for coin in seen}
         self.last_30 = days_between(cutoff - DAY * 29, cutoff)
-        self.live_30 = {day for m in seen.values() for day in m.live_days} & set(self.last_30)
+        self.live_nights = {day for day in self.last_30 if self._is_live_night(day)}
         self.first_day = {coin: self._first_day(coin) for coin in seen}
         self.cap = {coin: self._rank_cap(seen[coin]) for coin in seen}
         self.volume = {coin: self._last_30_median(seen[coin].volumes) for coin in seen}
@@ -822,6 +857,11 @@ class _Screening:
         return self.oracle.number(name, self.effective)
 
     # Measures.
+
+    def _is_live_night(self, day: date) -> bool:
+        counted = [measure for measure in self.seen.values() if day in measure.prices]
+        live = sum(day in measure.live_days for measure in counted)
+        return bool(counted) and 2 * live >= len(counted)
 
     def _first_day(self, coin: str) -> date:
         """Return the first day ever priced, a predecessor's where there is one."""
@@ -871,8 +911,9 @@ class _Screening:
         measure = self.seen[coin]
         if self._is_too_young(coin):
             return "too young"
-        if self.live_30:
-            part = Fraction(len(measure.live_days & self.live_30), len(self.live_30))
+        if self.live_nights:
+            seen_on = self.live_nights & measure.prices.keys()
+            part = Fraction(len(seen_on), len(self.live_nights))
             if part < self._rule("min_observed_fraction"):
                 return "priced on too few days"
         middle = self._last_30_median(measure.prices)

@@ -56,8 +56,6 @@ def test_levels_do_not_depend_on_units_names_forms_or_worthless_coins(
 ) -> None:
     market, chance = recipe.make(), random.Random(seed)
     changed = {name: change(market, chance) for name, change in CHANGES.items()}
-    if market.rule("rank_window_days") > 1 or market.rule("min_observed_fraction") > 0:
-        del changed["migrated"]  # see test_successor_ranks_by_its_predecessors_days_too
     with run_together({"base": market, **changed}) as built:
         assert_invariants(built)
         for name in changed:

@@ -187,7 +187,6 @@ def test_reconstructed_history_counts_as_known_on_its_own_day() -> None:
         assert all(r["is_reconstructed"] for r in market.rows("indices.index_level_daily"))
 
 
-@pytest.mark.xfail(strict=True, reason="one live row makes the day a live night for every coin")
 def test_one_live_row_in_loaded_history_shuts_nobody_out() -> None:
     rows = [
         row | {"vintage": "reconstructed", "known_at": seen_at(LAST_DAY, days=300)}

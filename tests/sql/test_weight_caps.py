@@ -51,7 +51,6 @@ def sizes(least: int, most: int) -> st.SearchStrategy[list[int]]:
     )
 
 
-@pytest.mark.xfail(strict=True, reason="an option may cap names that are below the cap")
 @many(10)
 @given(
     drawn=st.lists(st.tuples(sizes(6, 12), sizes(21, 26)), min_size=4, max_size=4),
