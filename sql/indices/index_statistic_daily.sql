@@ -14,8 +14,11 @@ moves as (
     select
         *,
         ln(
-            level / lag(level) over (
-                partition by profile, index_id order by market_date
+            nullif(level, 0) / nullif(
+                lag(level) over (
+                    partition by profile, index_id order by market_date
+                ),
+                0
             )
         ) as log_return
     from levels
