@@ -31,6 +31,7 @@ class RandomMarket:
 
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
+        self.paths: dict[str, list[float]] = {}
         self.start = date(2021, 9, 1) + DAY * self.chance.randrange(300)
         self.days = [self.start + DAY * number for number in range(self.day_count)]
         # History first, dense or once a month at its beginning, then nights of our own.
@@ -41,6 +42,7 @@ class RandomMarket:
             self.rules = self._small_rules()
         for number in range(self.coin_count):
             self._add_coin("bitcoin" if number == 0 else f"coin-{number:03d}", number)
+        self._merge()
         self._add_twins()
         self._add_outages()
         self._revise()
@@ -72,10 +74,17 @@ class RandomMarket:
         collapse = death - chance.randrange(0, 25) if chance.random() < 0.6 else last + 99
         if death >= last:
             collapse = last + 99
-        prices, supplies = self._path(number, birth, collapse)
+        prices, supplies = self._path(coin_id, number, birth, collapse)
+        self.paths[coin_id] = prices
         self._classify(coin_id, number, birth)
         holes = self._holes(birth, death)
         names = self._names(coin_id, birth, death)
+        beta_id = f"b-{coin_id}" if chance.random() < 0.05 else None
+        if beta_id:
+            turn = self.start + DAY * chance.randrange(last)
+            known = {"source": "beta", "source_coin_id": beta_id, "coin_id": coin_id}
+            self.xrefs.append(known | {"valid_to": turn})
+            self.xrefs.append(known | {"coin_id": f"{coin_id}-x", "valid_from": turn})
         volume = self._usual_volume(prices[birth] * supplies[birth])
         vendors = ["alpha"]
         vendors += ["beta"] if chance.random() < 0.6 else []
@@ -107,13 +116,15 @@ class RandomMarket:
                     self._tell(
                         day,
                         vendor,
-                        name,
+                        beta_id if beta_id and vendor == "beta" and not form else name,
                         price / units,
                         supply if knows_supply else None,
                         volume * chance.lognormvariate(0, 0.6),
                     )
 
-    def _path(self, number: int, birth: int, collapse: int) -> tuple[list[float], list[float]]:
+    def _path(
+        self, coin_id: str, number: int, birth: int, collapse: int
+    ) -> tuple[list[float], list[float]]:
         chance = self.chance
         price = 10 ** chance.uniform(-4, 3)
         cap = 5e11 if number == 0 else 10 ** (11 - 3 * chance.random() ** 0.6)
@@ -129,6 +140,9 @@ class RandomMarket:
                 price *= 10 ** -chance.uniform(1.8, 5)
             if chance.random() < 0.0015:
                 unlocked *= chance.choice([0.5, 0.75, 1.15, 1.3, 2.5])
+                if chance.random() < 0.2:
+                    month = (self.days[day].replace(day=1) + 32 * DAY).replace(day=1)
+                    self.confirmations.append({"coin_id": coin_id, "effective_date": month})
             if chance.random() < 0.001:
                 hump = day + chance.randrange(10, 70)
             prices.append(price)
@@ -136,9 +150,11 @@ class RandomMarket:
         return prices, supplies
 
     def _usual_volume(self, cap: float) -> float:
-        if self.chance.random() < 0.1:
+        # With the shipped sizes two coins in three must pass every screen.
+        part, lowest = (0.1, -3.6) if self.rules else (0.03, -2.7)
+        if self.chance.random() < part:
             return 1e6 * self.chance.uniform(0.6, 1.4)
-        return cap * 10 ** self.chance.uniform(-3.6, -0.5)
+        return max(cap, 5e7) * 10 ** self.chance.uniform(lowest, -0.5)
 
     def _classify(self, coin_id: str, number: int, birth: int) -> None:
         chance = self.chance
@@ -263,6 +279,31 @@ class RandomMarket:
 
     # What happens to what was told.
 
+    def _merge(self) -> None:
+        """Let some coins become units of another that lives on."""
+        chance = self.chance
+        changed = {row["coin_id"] for row in self.redenominations}
+        changed |= {row["predecessor_coin_id"] for row in self.links}
+        plain = sorted(self.paths.keys() - changed - {"bitcoin"})
+        for _ in range(2):
+            old, new = chance.sample(plain, 2)
+            plain.remove(old)
+            plain.remove(new)
+            day = chance.randrange(self.day_count // 4, self.day_count)
+            self.links.append(
+                {
+                    "predecessor_coin_id": old,
+                    "successor_coin_id": new,
+                    "units_per_predecessor": self.paths[old][day] / self.paths[new][day],
+                    "effective_date": self.days[day],
+                    "kind": "merger",
+                }
+            )
+            last = self.days[day] + DAY * chance.choice([-2, 0, 0, 30])
+            self.rows = [
+                row for row in self.rows if row["coin_id"] != old or row["market_date"] < last
+            ]
+
     def _add_twins(self) -> None:
         """Add coins that tie with another by cap, by volume too or not."""
         chance = self.chance
@@ -308,6 +349,14 @@ class RandomMarket:
                 changed = chance.choice(["price_usd", "circulating_supply", "volume_24h_usd"])
                 value = None if row[changed] is None else row[changed] * factor
                 yield row | {"known_at": later, changed: value, "run_id": "revision"}
+            elif fate < 0.0045:
+                # Taken back.
+                yield row | {
+                    "known_at": row["known_at"] + timedelta(hours=chance.choice([3, 100])),
+                    "price_usd": None,
+                    "market_cap_usd": None,
+                    "run_id": "revision",
+                }
             elif fate < 0.008 and row["vintage"] == "live":
                 # The same day, told again by an archive that was loaded later.
                 yield row | {
