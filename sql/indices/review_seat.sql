@@ -163,7 +163,7 @@ seated as (
                 on
                     entries.profile = turn.profile
                     and entries.review_number = turn.review_number
-            -- A successor inherits the seat of the coin that it replaced.
+            -- From the link on a successor inherits the seat of the old coin.
             left join (
                 select
                     seats.profile,
@@ -183,6 +183,11 @@ seated as (
                         seated.segment
                     from seated
                     inner join successors on seated.coin_id = successors.coin_id
+                    inner join review_status
+                        on
+                            seated.profile = review_status.profile
+                            and seated.review_number + 1 = review_status.review_number
+                            and successors.effective_date <= review_status.cutoff_date
                     where seated.segment is not null
                 ) as seats
                 group by seats.profile, seats.coin_id

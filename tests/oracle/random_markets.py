@@ -85,6 +85,7 @@ class RandomMarket:
             known = {"source": "beta", "source_coin_id": beta_id, "coin_id": coin_id}
             self.xrefs.append(known | {"valid_to": turn})
             self.xrefs.append(known | {"coin_id": f"{coin_id}-x", "valid_from": turn})
+            self.asset_classes.append(_class(f"{coin_id}-x", "coin"))
         volume = self._usual_volume(prices[birth] * supplies[birth])
         vendors = ["alpha"]
         vendors += ["beta"] if chance.random() < 0.6 else []

@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-import pytest
 from harness import Result, Row, known_from, observed, run_market, seen_at, series, small_baskets
 from hypothesis import given
 from hypothesis import strategies as st
