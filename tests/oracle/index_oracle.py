@@ -426,12 +426,12 @@ class Market:
         return date.max
 
     def supply_seen(self, coin: str, first: date, last: date, by: datetime) -> tuple[Fraction, ...]:
-        """Return the vendors' supplies of the last day that has one, of an old form if need be."""
-        for form, ratio in [(coin, Fraction(1)), *self._old_forms(coin, last)]:
-            for day in reversed(days_between(first, last)):
-                words = self.standing(form, day, by)
-                if any(word.supply for word in words):
-                    return tuple(sorted(word.supply * ratio for word in words if word.supply))
+        """Return the vendors' supplies of the last day that has one."""
+        for day in reversed(days_between(first, last)):
+            words = self.standing(coin, day, by)
+            supplies = tuple(sorted(word.supply for word in words if word.supply))
+            if supplies:
+                return supplies
         return ()
 
     def asset_class(self, coin: str, day: date) -> str | None:
@@ -537,7 +537,7 @@ class Oracle:
         self._supplies_before: dict[str, Fraction] = {}
         self._baskets: dict[str, dict[str, int]] = {}
         self._divisors: dict[str, Fraction] = {}
-        self._ended: dict[str, Fraction] = {}
+        self._last_levels: dict[str, Fraction] = {}
 
     def rule(self, name: str, effective: date) -> Fraction | None:
         """Return the value of a rule on an effective date."""
@@ -562,7 +562,8 @@ class Oracle:
             leaving = {} if review is not None and review.is_held else self._leaving(day)
             before = self._values(day, leaving)
             for index_id, value in before.items():
-                self.out.levels[index_id, day] = quotient(value, self._divisors[index_id])
+                level = quotient(value, self._divisors[index_id])
+                self.out.levels[index_id, day] = self._last_levels[index_id] = level
             if review is not None and review.is_held:
                 self._take_in(review, before)
             elif leaving:
@@ -601,8 +602,6 @@ class Oracle:
                 and coin != definition["excluded_coin_id"]
             ]
             if not chosen:
-                if index_id in before:
-                    self._ended[index_id] = before[index_id]
                 continue
             holdings = self._weigh(chosen, definition, day)
             self.out.holdings[effective, index_id] = holdings
@@ -612,14 +611,14 @@ class Oracle:
         after = self._values(day, {})
         base = self.number("base_level", effective)
         for index_id, value in after.items():
-            if index_id in self._divisors:
-                # An index that lost all its members goes on from where it ended.
-                old = before[index_id] if index_id in before else self._ended[index_id]
-                self._change_divisor("review", index_id, day, old, value)
+            if index_id in before:
+                self._change_divisor("review", index_id, day, before[index_id], value)
                 continue
-            divisor = self._divisors[index_id] = quotient(value, base)
+            # The first basket of all, or the first after one that lost all its members.
+            level = self._last_levels.get(index_id, base)
+            divisor = self._divisors[index_id] = quotient(value, level)
             self.out.divisors[index_id, day] = DivisorChange("base", None, value, None, divisor)
-            self.out.levels[index_id, day] = base
+            self.out.levels[index_id, day] = self._last_levels[index_id] = level
 
     def _change_divisor(
         self, kind: str, index_id: str, day: date, before: Fraction, after: Fraction
@@ -666,7 +665,6 @@ class Oracle:
             self._baskets[index_id] = {c: q for c, q in basket.items() if c not in leaving}
             if not self._baskets[index_id]:
                 del self._baskets[index_id]
-                self._ended[index_id] = before[index_id]
                 continue
             after = self._values(day, {})[index_id]
             self._change_divisor("deletion", index_id, day, before[index_id], after)
