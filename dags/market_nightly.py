@@ -9,7 +9,7 @@ from typing import Any
 from airflow.sdk import Asset, Param, dag, get_current_context, task, task_group
 from airflow.sdk.exceptions import AirflowFailException
 
-from pipeline.sources.registry import NIGHTLY_DATASETS
+from pipeline.sources.registry import NIGHTLY_FEEDS
 
 PUBLISHED = Asset(name="tidemark_published", uri="tidemark://published/tidemark.duckdb")
 VENDOR_POOL = "tidemark_vendors"
@@ -59,10 +59,10 @@ def choose_market_date() -> str:
 
 
 @task(pool=VENDOR_POOL, execution_timeout=timedelta(minutes=30))
-def extract(dataset: str, market_date: str) -> dict[str, Any]:
-    """Land what a vendor says about one dataset."""
+def extract(feed: str, market_date: str) -> dict[str, Any]:
+    """Land what a feed's first usable vendor says."""
     day = datetime.fromisoformat(market_date).date()
-    return dict(_run("extract", dataset, day, _run_id(), wait_seconds=LOCK_WAIT_SECONDS))
+    return dict(_run("extract", feed, day, _run_id(), wait_seconds=LOCK_WAIT_SECONDS))
 
 
 @task(execution_timeout=timedelta(minutes=30))
@@ -72,9 +72,9 @@ def validate_and_load(extracted: dict[str, Any]) -> dict[str, Any]:
 
 
 @task_group
-def ingest(dataset: str, market_date: str) -> Any:
-    """Bring one dataset in; a dataset that fails does not hold up the others."""
-    return validate_and_load(extract(dataset, market_date))
+def ingest(feed: str, market_date: str) -> Any:
+    """Bring one feed in; one that fails does not hold up the others."""
+    return validate_and_load(extract(feed, market_date))
 
 
 @task(trigger_rule="all_done", execution_timeout=timedelta(hours=1))
@@ -132,7 +132,7 @@ def notify(market_date: str) -> None:
 def market_nightly() -> None:
     """Wire the night."""
     market_date = choose_market_date()
-    loaded = ingest.partial(market_date=market_date).expand(dataset=list(NIGHTLY_DATASETS))
+    loaded = ingest.partial(market_date=market_date).expand(feed=list(NIGHTLY_FEEDS))
     published = publish(audit(build(market_date, loaded)))
     published >> notify(market_date)
 

@@ -439,18 +439,10 @@ def sandbox_serve(
 
     def announce(sandbox: Sandbox) -> None:
         out.print(f"the sandbox answers at {sandbox.base_url}; point the pipeline at it with")
-        for name, vendor in SANDBOX_VENDORS.items():
-            out.print(f"  export {name}={sandbox.url(vendor)}")
+        out.print(f"  export TIDEMARK_VENDOR_ROOT_URL={sandbox.url()} TIDEMARK_VENDOR_PACE=0")
         out.print("stop it with Ctrl-C")
 
     run_forever(host, port, seed, first_day.date(), coins, on_ready=announce)
-
-
-SANDBOX_VENDORS = {
-    "TIDEMARK_COINGECKO_URL": "coingecko",
-    "TIDEMARK_CBOE_URL": "cboe",
-    "TIDEMARK_ALTERNATIVE_ME_URL": "alternative-me",
-}
 
 
 @sandbox_app.command("export")

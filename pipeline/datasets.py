@@ -120,6 +120,17 @@ _ALL = (
         (*_keys(*_PERP_KEY), *_doubles("close_usd", "high_usd", "low_usd", "volume_usd")),
     ),
     Dataset(
+        "perp_listing_daily",
+        _PERP_KEY,
+        (
+            *_keys(*_PERP_KEY),
+            Column("base_symbol", "varchar"),
+            Column("quote_symbol", "varchar"),
+            Column("coin_id", "varchar"),
+            *_doubles("last_price_usd", "index_price_usd", "open_interest_usd", "volume_24h_usd"),
+        ),
+    ),
+    Dataset(
         "liquidation_daily",
         _PERP_KEY,
         (*_keys(*_PERP_KEY), *_doubles("long_usd", "short_usd")),
@@ -130,6 +141,21 @@ _ALL = (
         (
             *_keys("market_date", "source", "exchange", "token_symbol"),
             *_doubles("balance_units", "balance_usd"),
+        ),
+    ),
+    Dataset(
+        "exchange_flow_daily",
+        ("market_date", "source", "exchange"),
+        (
+            *_keys("market_date", "source", "exchange"),
+            *_doubles(
+                "balance_usd",
+                "balance_without_own_token_usd",
+                "inflow_24h_usd",
+                "inflow_7d_usd",
+                "inflow_30d_usd",
+                "spot_volume_24h_usd",
+            ),
         ),
     ),
     Dataset(

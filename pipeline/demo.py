@@ -100,9 +100,8 @@ def _run_night(sandbox: Sandbox, folder: Path, day: date, console: Console) -> N
         folder,
         {
             "TIDEMARK_NOW": now.isoformat(),
-            "TIDEMARK_COINGECKO_URL": sandbox.url("coingecko", now),
-            "TIDEMARK_CBOE_URL": sandbox.url("cboe", now),
-            "TIDEMARK_ALTERNATIVE_ME_URL": sandbox.url("alternative-me", now),
+            "TIDEMARK_VENDOR_ROOT_URL": sandbox.url(now=now),
+            "TIDEMARK_VENDOR_PACE": "0",
         },
     )
     console.print(f"Airflow ran market_nightly for {day} ({time.monotonic() - started:.0f} s)")

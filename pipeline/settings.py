@@ -37,10 +37,18 @@ class Settings(BaseSettings):
     sql_dir: Path = Field(default_factory=lambda: _shipped("sql"))
     dags_dir: Path = Field(default_factory=lambda: _shipped("dags"))
 
-    coingecko_url: AnyHttpUrl = AnyHttpUrl("https://api.coingecko.com")
+    vendor_root_url: AnyHttpUrl | None = Field(
+        default=None, description="ask every vendor below this address, as /<vendor>/..."
+    )
+    vendor_urls: dict[str, AnyHttpUrl] = Field(
+        default={}, description="addresses of single vendors, by the name of the vendor"
+    )
+    vendor_pace: float = Field(
+        default=1.0, ge=0, description="part of each call budget that is used; 0 does not pace"
+    )
     coingecko_demo_key: SecretStr | None = None
-    cboe_url: AnyHttpUrl = AnyHttpUrl("https://cdn.cboe.com")
-    alternative_me_url: AnyHttpUrl = AnyHttpUrl("https://api.alternative.me")
+    coinalyze_key: SecretStr | None = None
+    is_yahoo_enabled: bool = False
 
     http_connect_timeout_seconds: float = 10.0
     http_read_timeout_seconds: float = 60.0

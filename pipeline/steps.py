@@ -18,10 +18,13 @@ from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pipeline.datasets import DATASETS, get_dataset
+from pipeline.datasets import get_dataset
 from pipeline.errors import (
     BlockedNightError,
+    NotYetAvailableError,
+    PayloadError,
     PublishError,
+    QualityError,
     SourceError,
     TidemarkError,
     UnobtainableError,
@@ -29,7 +32,7 @@ from pipeline.errors import (
 from pipeline.files import write_bytes_atomically
 from pipeline.lock import run_lock
 from pipeline.settings import Settings
-from pipeline.sources.registry import get_source, nightly_datasets, sources_for
+from pipeline.sources.registry import FEEDS, get_feed, get_source, sources_for
 
 if TYPE_CHECKING:
     from pipeline.landing import LandedPayload, Landing
@@ -66,51 +69,72 @@ def _folder_name(text: str) -> str:
 
 def extract(
     settings: Settings,
-    dataset: str,
+    feed: str,
     market_date: date,
     run_id: str,
     *,
     wait_seconds: float | None = None,
 ) -> dict[str, Any]:
-    """Fetch one dataset for one day and land every response as it came.
+    """Fetch one feed for one day and land every response as it came.
 
     A source that only knows the present is asked on the night itself, and not again once
     the night is published or the day is past: then what was landed is used again.
 
     Args:
         settings: Where and with which keys.
-        dataset: One of the nightly datasets.
+        feed: One of the nightly feeds.
         market_date: The UTC day.
         run_id: The run.
         wait_seconds: How long to wait for another writer; the setting by default.
 
     Returns:
-        ``dataset``, ``source``, ``market_date`` and the landed ``payloads``.
+        ``feed``, ``dataset``, ``source``, ``market_date``, the landed ``payloads``, and
+        ``passed_over``: why each source before this one has nothing, by its name.
 
     Raises:
-        SourceError: No source of the dataset answered.
+        SourceError: No source of the feed answered.
         LockedError: Another run is writing.
     """
-    with _step(settings, run_id, f"extract {dataset}", market_date, wait_seconds):
-        errors = []
-        for source in sources_for(dataset):
-            try:
-                payloads = _obtain(settings, source, market_date, run_id)
-            except TidemarkError as exc:
-                logger.warning("%s has no %s of %s: %s", source.name, dataset, market_date, exc)
-                errors.append(exc)
-                continue
-            return {
-                "dataset": dataset,
-                "source": source.name,
-                "market_date": market_date.isoformat(),
-                "payloads": [payload.to_dict() for payload in payloads],
-            }
-        if len(errors) == 1:
-            raise errors[0]
-        raise SourceError(
-            f"no source has {dataset} of {market_date}: " + "; ".join(str(e) for e in errors)
-        )
+    with _step(settings, run_id, f"extract {feed}", market_date, wait_seconds):
+        return _extract(settings, feed, market_date, run_id, {})
+
+
+def _extract(
+    settings: Settings,
+    name: str,
+    market_date: date,
+    run_id: str,
+    passed_over: Mapping[str, str],
+) -> dict[str, Any]:
+    """Extract from the first source that is not passed over already and has the day."""
+    feed = get_feed(name)
+    reasons = dict(passed_over)
+    errors: list[TidemarkError] = []
+    for source in feed.sources:
+        if source.name in reasons:
+            continue
+        if not source.is_usable(settings):
+            reasons[source.name] = "it is not set up"
+            continue
+        try:
+            payloads = _obtain(settings, source, market_date, run_id)
+        except TidemarkError as exc:
+            logger.warning("%s has no %s of %s: %s", source.name, name, market_date, exc)
+            reasons[source.name] = str(exc)
+            errors.append(exc)
+            continue
+        return {
+            "feed": name,
+            "dataset": feed.dataset,
+            "source": source.name,
+            "market_date": market_date.isoformat(),
+            "payloads": [payload.to_dict() for payload in payloads],
+            "passed_over": reasons,
+        }
+    if len(errors) == 1 and len(reasons) == 1:
+        raise errors[0]
+    said = "; ".join(f"{source}: {reason}" for source, reason in reasons.items())
+    raise SourceError(f"no source has {name} of {market_date}: {said}")
 
 
 def _obtain(
@@ -120,6 +144,8 @@ def _obtain(
     from pipeline.sources.http import HttpClient
 
     landing = Landing(settings.landing_dir)
+    if source.payloads_of is not None:
+        return _shared_payloads(landing, source, market_date)
     is_past = market_date < settings.default_market_date()
     if source.kind == "now_only" and (is_past or _is_published(settings, source, market_date)):
         landed = _find_landed(landing, source, market_date)
@@ -132,7 +158,7 @@ def _obtain(
             )
     fetched_at = settings.now()
     try:
-        with HttpClient(settings) as client:
+        with HttpClient(settings, source.vendor) as client:
             return [
                 landing.land(
                     response,
@@ -151,6 +177,18 @@ def _obtain(
         if landed:
             return landed
         raise
+
+
+def _shared_payloads(landing: Landing, source: Source, market_date: date) -> list[LandedPayload]:
+    """Return the newest fetch that the same source landed for the dataset it shares files with."""
+    shared = str(source.payloads_of)
+    for payloads in landing.find(shared, source.name, market_date):
+        if _is_whole(landing, source, payloads, market_date):
+            return payloads
+    raise NotYetAvailableError(
+        f"{source.dataset} of {market_date} is read from the files that {source.name} sends for "
+        f"{shared}, and none was landed; run that feed first"
+    )
 
 
 def _find_landed(landing: Landing, source: Source, market_date: date) -> list[LandedPayload]:
@@ -203,6 +241,8 @@ def validate_and_load(
 ) -> dict[str, Any]:
     """Parse landed payloads, hold them against the gate, and store what passes.
 
+    When they do not pass, the feed's next source is asked, and the next, before giving up.
+
     Args:
         settings: Where.
         extracted: What ``extract`` returned.
@@ -210,34 +250,58 @@ def validate_and_load(
         wait_seconds: How long to wait for another writer; the setting by default.
 
     Returns:
-        ``dataset``, ``source`` and how many rows were ``added``, ``revised``,
-        ``unchanged`` and ``quarantined``.
+        ``feed``, ``dataset``, ``source``, ``passed_over`` and how many rows were ``added``,
+        ``revised``, ``unchanged`` and ``quarantined``.
 
     Raises:
         PayloadError: A payload is not in the documented shape.
         QualityError: A critical rule failed; nothing of the dataset was stored.
     """
+    market_date = date.fromisoformat(extracted["market_date"])
+    feed = get_feed(extracted["feed"])
+    with _step(settings, run_id, f"load {feed.name}", market_date, wait_seconds):
+        while True:
+            source = get_source(extracted["source"], feed.dataset)
+            reasons = dict(extracted["passed_over"])
+            try:
+                loaded = _load(settings, source, extracted["payloads"], market_date, run_id)
+            except (PayloadError, QualityError, SourceError) as exc:
+                logger.warning("%s of %s is refused: %s", source.name, market_date, exc)
+                reasons[source.name] = str(exc)
+                try:
+                    extracted = _extract(settings, feed.name, market_date, run_id, reasons)
+                except SourceError:
+                    # The first refusal says most; those after it are in the log.
+                    raise exc from None
+                continue
+            return {**loaded, "feed": feed.name, "passed_over": reasons}
+
+
+def _load(
+    settings: Settings,
+    source: Source,
+    described: Iterable[Mapping[str, Any]],
+    market_date: date,
+    run_id: str,
+) -> dict[str, Any]:
     from pipeline.landing import LandedPayload, Landing
     from pipeline.loading import load_frame
 
-    market_date = date.fromisoformat(extracted["market_date"])
-    source = get_source(extracted["source"])
-    with _step(settings, run_id, f"load {source.dataset}", market_date, wait_seconds):
-        landing = Landing(settings.landing_dir)
-        payloads = [LandedPayload.from_dict(described) for described in extracted["payloads"]]
-        frame = source.parse([(p.name, landing.read(p)) for p in payloads], market_date)
-        known_at = min((p.fetched_at for p in payloads), default=settings.now())
-        return load_frame(
-            settings,
-            frame,
-            get_dataset(source.dataset),
-            market_date=market_date,
-            run_id=run_id,
-            source=source.name,
-            known_at=known_at,
-            vintage="live",
-            payload_refs=[p.path for p in payloads],
-        ).to_dict()
+    landing = Landing(settings.landing_dir)
+    payloads = [LandedPayload.from_dict(payload) for payload in described]
+    frame = source.parse([(p.name, landing.read(p)) for p in payloads], market_date)
+    known_at = min((p.fetched_at for p in payloads), default=settings.now())
+    return load_frame(
+        settings,
+        frame,
+        get_dataset(source.dataset),
+        market_date=market_date,
+        run_id=run_id,
+        source=source.name,
+        known_at=known_at,
+        vintage="live",
+        payload_refs=[p.path for p in payloads],
+    ).to_dict()
 
 
 def build(
@@ -276,7 +340,7 @@ def build(
 
     with _step(settings, run_id, "build", market_date, wait_seconds):
         if loaded is not None:
-            _require_blocking({str(result["dataset"]) for result in loaded}, market_date)
+            _require_blocking({str(result["feed"]) for result in loaded}, market_date)
         RawStore(settings.raw_dir).recover()
         warehouse = Warehouse(settings)
         manifest = warehouse.published_manifest()
@@ -291,11 +355,7 @@ def build(
 
 
 def _require_blocking(loaded: set[str], market_date: date) -> None:
-    missing = [
-        dataset
-        for dataset in nightly_datasets()
-        if dataset not in loaded and any(s.is_blocking for s in sources_for(dataset))
-    ]
+    missing = [feed.name for feed in FEEDS if feed.is_blocking and feed.name not in loaded]
     if missing:
         raise BlockedNightError(
             f"{', '.join(missing)} of {market_date} could not be loaded, and there is no night "
@@ -404,9 +464,9 @@ def notify(settings: Settings, market_date: date, run_id: str) -> bool:
 
 def is_fatal(failure: Mapping[str, Any]) -> bool:
     """Return whether a failed step keeps the night from being published."""
-    verb, _, dataset = str(failure["step"]).partition(" ")
-    if verb in {"extract", "load"} and dataset in DATASETS:
-        return any(source.is_blocking for source in sources_for(dataset))
+    verb, _, name = str(failure["step"]).partition(" ")
+    if verb in {"extract", "load"}:
+        return any(feed.is_blocking for feed in FEEDS if feed.name == name)
     return True
 
 
@@ -434,13 +494,13 @@ def refresh(
     with run_lock(settings.home, run_id=run_id, wait_seconds=settings.lock_timeout_seconds):
         try:
             loaded = []
-            for dataset in nightly_datasets():
-                on_step(f"extract and load {dataset}")
+            for feed in FEEDS:
+                on_step(f"extract and load {feed.name}")
                 try:
-                    extracted = extract(settings, dataset, market_date, run_id)
+                    extracted = extract(settings, feed.name, market_date, run_id)
                     loaded.append(validate_and_load(settings, extracted, run_id))
                 except TidemarkError as exc:
-                    logger.warning("%s of %s was not loaded: %s", dataset, market_date, exc)
+                    logger.warning("%s of %s was not loaded: %s", feed.name, market_date, exc)
             on_step("build")
             built = build(settings, market_date, run_id, loaded)
             on_step("audit")
@@ -485,7 +545,7 @@ def backfill(
     with _step(settings, run_id, f"load {dataset}", last, None):
         landing = Landing(settings.landing_dir)
         fetched_at = settings.now()
-        with HttpClient(settings) as client:
+        with HttpClient(settings, source.vendor) as client:
             payloads = [
                 landing.land(
                     response,

@@ -61,11 +61,7 @@ class Home:
         now = run_time(day, hour)
         vendors = {}
         if self.sandbox is not None:
-            vendors = {
-                "coingecko_url": self.sandbox.url("coingecko", now),
-                "cboe_url": self.sandbox.url("cboe", now),
-                "alternative_me_url": self.sandbox.url("alternative-me", now),
-            }
+            vendors = {"vendor_root_url": self.sandbox.url(now=now), "vendor_pace": 0}
         fixed = {
             "home": self.path,
             "now_override": now,

@@ -344,7 +344,7 @@ def test_rollback_to_a_build_that_there_is_not_lists_those_there_are(run: Run, h
     [
         ("TIDEMARK_BUILDS_KEPT", "1"),
         ("TIDEMARK_THREADS", "many"),
-        ("TIDEMARK_COINGECKO_URL", "coingecko"),
+        ("TIDEMARK_VENDOR_ROOT_URL", "coingecko"),
         ("TIDEMARK_NOW", "2024-05-01"),
     ],
 )

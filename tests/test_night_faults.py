@@ -22,14 +22,14 @@ STOPPING_AT_COINGECKO = sorted({*BODY_FAULTS, *STATUS_FAULTS, "slow"} - HARMLESS
 HARMLESS_ELSEWHERE = {
     ("cboe", "repeat_page"),
     ("cboe", "stale_stamp"),
-    ("alternative-me", "repeat_page"),
+    ("alternative_me", "repeat_page"),
 }
-EVERY_NIGHT_FAULTS = {("cboe", "html_200"), ("cboe", "unit_slip"), ("alternative-me", "truncated")}
+EVERY_NIGHT_FAULTS = {("cboe", "html_200"), ("cboe", "unit_slip"), ("alternative_me", "truncated")}
 DEGRADING = [
     pytest.param(
         vendor, fault, marks=() if (vendor, fault) in EVERY_NIGHT_FAULTS else pytest.mark.slow
     )
-    for vendor in ("cboe", "alternative-me")
+    for vendor in ("cboe", "alternative_me")
     for fault in sorted({*BODY_FAULTS, *STATUS_FAULTS, "slow"})
     if (vendor, fault) not in HARMLESS_ELSEWHERE
 ]
@@ -99,7 +99,7 @@ def test_a_fault_elsewhere_only_degrades_the_night(
 
     assert home.last_day() == NIGHTS[0]
     (subject,) = mailbox.subjects()
-    dataset = {"cboe": "equity_daily", "alternative-me": "sentiment_daily"}[vendor]
+    dataset = {"cboe": "equity_daily", "alternative_me": "sentiment_daily"}[vendor]
     assert subject.startswith("[Tidemark] WARNING")
     assert dataset in subject
     assert "the rest is published" in subject

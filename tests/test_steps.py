@@ -22,7 +22,7 @@ from pipeline.errors import (
 from pipeline.landing import LandedPayload, Landing
 from pipeline.raw_store import RawStore
 from pipeline.sandbox.faults import FaultBoard
-from pipeline.sources.registry import NIGHTLY_DATASETS
+from pipeline.sources.registry import NIGHTLY_FEEDS
 
 NIGHT = NIGHTS[0]
 
@@ -151,11 +151,11 @@ def test_load_of_a_payload_that_was_changed_on_disk_is_refused(home: Home) -> No
 
 
 def loaded_as(*datasets: str) -> list[dict[str, Any]]:
-    return [{"dataset": dataset} for dataset in datasets]
+    return [{"feed": dataset} for dataset in datasets]
 
 
 def test_build_wants_the_datasets_that_a_night_cannot_do_without(home: Home) -> None:
-    others = [dataset for dataset in NIGHTLY_DATASETS if dataset != "market_daily"]
+    others = [dataset for dataset in NIGHTLY_FEEDS if dataset != "market_daily"]
     with pytest.raises(BlockedNightError, match="market_daily"):
         steps.build(home.settings(NIGHT), NIGHT, "a-run", loaded_as(*others))
     assert steps.build(home.settings(NIGHT), NIGHT, "a-run", loaded_as("market_daily"))[
@@ -211,7 +211,7 @@ def test_notify_mails_every_failure_of_its_own_run(
     home: Home, faults: FaultBoard, mailbox: Mailbox
 ) -> None:
     settings = home.settings(NIGHT, **mailbox.settings)
-    faults["cboe"] = faults["alternative-me"] = "status_404"
+    faults["cboe"] = faults["alternative_me"] = "status_404"
     for dataset in ("equity_daily", "sentiment_daily"):
         with pytest.raises(Exception, match="404"):
             steps.extract(settings, dataset, NIGHT, "scheduled__2024-05-01T01:00:00+00:00")

@@ -38,12 +38,23 @@ class Kind(Enum):
 class Scenario:
     """The planted events, in days since the epoch.
 
-    With the epoch 2022-01-01 the collapse of ``sim-tidefall`` begins on 2022-05-09 and the
-    market-wide crash falls on 2025-10-10.
+    With the epoch 2022-01-01 the collapse of ``sim-tidefall`` begins on 2022-05-09, the
+    market-wide crash falls on 2025-10-10 and the longer streak of small over large
+    equities begins on 2026-01-02.
+
+    Args:
+        collapse_index: First of the days in which a top-10 coin collapses.
+        crash_index: The market-wide crash.
+        streaks: Day from which, and for how many sessions, RUT beats SPX.
+        flat_positioning: First and last day without a tilt of long/short ratios by size.
+        flow_index: First day of the first planted exchange flows; they come again each year.
     """
 
     collapse_index: int = 128
     crash_index: int = 1378
+    streaks: tuple[tuple[int, int], ...] = ((60, 8), (1462, 14))
+    flat_positioning: tuple[int, int] = (400, 459)
+    flow_index: int = 40
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
+import numpy.typing as npt
 
+from pipeline.sandbox.cast import Scenario
 from pipeline.sandbox.randomness import (
     Flags,
     Floats,
@@ -25,6 +27,12 @@ CYCLE_DAYS = 1826
 
 _EQUITY_CORRELATION = 0.47
 _INDEX_CORRELATION = 0.85
+
+LEAD_SESSIONS = 3
+LEAD_COEFFICIENT = 0.12
+_STREAK_MARGIN = 0.0004
+# Enough days after the last one to hold LEAD_SESSIONS sessions, whatever the holidays.
+_DAYS_AHEAD = 14
 
 
 @dataclass(frozen=True)
@@ -93,28 +101,67 @@ def _size(seed: int, day_count: int) -> Floats:
 
 
 def _equity(
-    seed: int, epoch: date, market_vol: Floats, market_shocks: Floats, crash_index: int
-) -> tuple[Flags, Floats, Floats]:
-    """Return session flags and the closing levels of the small- and large-cap index."""
+    seed: int,
+    sessions: Flags,
+    market_vol: Floats,
+    market_shocks: Floats,
+    market_level: Floats,
+    scenario: Scenario,
+) -> tuple[Floats, Floats]:
+    """Return the closing levels of the small- and large-cap index.
+
+    The small-cap index moves ahead of the market: its return of a session holds
+    ``LEAD_COEFFICIENT`` of the market's log return ``LEAD_SESSIONS`` sessions later.
+
+    Args:
+        seed: Seed of the market.
+        sessions: Whether a day is a session, ``_DAYS_AHEAD`` days longer than the rest.
+        market_vol: The market's volatility of the day.
+        market_shocks: Its standardised shocks.
+        market_level: Its running log return, as long as ``sessions``.
+        scenario: Planted events.
+    """
     day_count = len(market_shocks)
     own = draw_normal(seed, Stream.EQUITY, [0, 1], day_count)
-    sessions = np.array(
-        [is_session(epoch + timedelta(days=offset)) for offset in range(day_count)], dtype=np.bool_
-    )
     shared = np.clip(market_shocks, -4, 4)
     state = np.sqrt(market_vol / 0.026)
     own_share = math.sqrt(1 - _EQUITY_CORRELATION**2)
     spx = _EQUITY_CORRELATION * shared + own_share * own[:, 0]
     rut = _INDEX_CORRELATION * spx + math.sqrt(1 - _INDEX_CORRELATION**2) * own[:, 1]
-    spx_return = np.where(sessions, 0.0003 + 0.009 * state * spx, 0.0)
-    rut_return = np.where(sessions, 0.0001 + 0.013 * state * rut, 0.0)
-    if crash_index < day_count and sessions[crash_index]:
+    is_session = sessions[:day_count]
+    spx_return = np.where(is_session, 0.0003 + 0.009 * state * spx, 0.0)
+    rut_return = np.where(is_session, 0.0001 + 0.013 * state * rut, 0.0)
+    crash_index = scenario.crash_index
+    if crash_index < day_count and is_session[crash_index]:
         spx_return[crash_index], rut_return[crash_index] = -0.027, -0.031
+    session_days = np.nonzero(sessions)[0]
+    market_moves = np.diff(market_level[session_days], prepend=0.0)
+    leading = session_days[:-LEAD_SESSIONS] < day_count
+    rut_return[session_days[:-LEAD_SESSIONS][leading]] += (
+        LEAD_COEFFICIENT * market_moves[LEAD_SESSIONS:][leading]
+    )
+    _plant_streaks(rut_return, spx_return, session_days, scenario)
     return (
-        sessions,
         np.round(2240.0 * np.exp(np.cumsum(rut_return)), 4),
         np.round(4760.0 * np.exp(np.cumsum(spx_return)), 2),
     )
+
+
+def _plant_streaks(
+    rut_return: Floats, spx_return: Floats, session_days: npt.NDArray[np.int64], scenario: Scenario
+) -> None:
+    """Let RUT win the sessions of each streak and lose the ones before and after it."""
+    for first_index, session_count in scenario.streaks:
+        first = int(np.searchsorted(session_days, first_index))
+        if first == len(session_days):
+            continue
+        for place in range(max(first - 1, 0), min(first + session_count + 1, len(session_days))):
+            day = session_days[place]
+            if day >= len(rut_return):
+                break
+            margin = max(abs(rut_return[day] - spx_return[day]), _STREAK_MARGIN)
+            is_win = first <= place < first + session_count
+            rut_return[day] = spx_return[day] + (margin if is_win else -margin)
 
 
 def _sentiment(seed: int, market_return: Floats) -> Floats:
@@ -132,26 +179,34 @@ def _sentiment(seed: int, market_return: Floats) -> Floats:
     return scores
 
 
-def simulate_factors(seed: int, epoch: date, day_count: int, crash_index: int) -> Factors:
+def simulate_factors(seed: int, epoch: date, day_count: int, scenario: Scenario) -> Factors:
     """Simulate the common factors from ``epoch`` on.
 
     Args:
         seed: Seed of the market.
         epoch: Day 0.
         day_count: Number of days.
-        crash_index: Days from the epoch to the market-wide crash.
+        scenario: Planted events.
 
     Returns:
         The paths; element n is the day n days after the epoch.
     """
-    market_return, market_vol, shocks = _market(seed, day_count, crash_index)
-    sessions, rut, spx = _equity(seed, epoch, market_vol, shocks, crash_index)
+    longer = day_count + _DAYS_AHEAD
+    returns_ahead, vols, shocks = _market(seed, longer, scenario.crash_index)
+    sessions = np.array(
+        [is_session(epoch + timedelta(days=offset)) for offset in range(longer)], dtype=np.bool_
+    )
+    level_ahead = np.cumsum(returns_ahead)
+    market_return = returns_ahead[:day_count]
+    rut, spx = _equity(
+        seed, sessions, vols[:day_count], shocks[:day_count], level_ahead, scenario
+    )
     return Factors(
         market_return=market_return,
-        market_level=np.cumsum(market_return),
-        market_vol=market_vol,
+        market_level=level_ahead[:day_count],
+        market_vol=vols[:day_count],
         size_return=_size(seed, day_count),
-        is_session=sessions,
+        is_session=sessions[:day_count],
         rut_points=rut,
         spx_points=spx,
         sentiment=_sentiment(seed, market_return),

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pipeline.errors import ConfigurationError
 
-ENDPOINTS: Final = ("coingecko", "cboe", "cboe-rut", "cboe-spx", "alternative-me")
+ENDPOINTS: Final = ("coingecko", "cboe", "cboe-rut", "cboe-spx", "alternative_me")
 
 # Faults that change a body, by what they do to it.
 BODY_FAULTS: Final = {

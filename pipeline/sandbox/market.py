@@ -58,7 +58,7 @@ def _simulate(
     seed: int, first_day: date, day_count: int, coin_count: int, s: Scenario
 ) -> _Simulation:
     coins = cast_coins(seed, coin_count, day_count, s)
-    factors = simulate_factors(seed, first_day, day_count, s.crash_index)
+    factors = simulate_factors(seed, first_day, day_count, s)
     paths = simulate_coins(seed, coins, factors, s.crash_index)
     listed_caps = np.where(paths.is_listed, paths.cap_usd, np.nan)
     is_copy = np.array([coin.kind is Kind.WRAPPED for coin in coins])

@@ -27,13 +27,13 @@ _ENDPOINT_OF_PATH = {
     "/coingecko/api/v3/coins/markets": "coingecko",
     "/cboe/api/global/us_indices/daily_prices/RUT_History.csv": "cboe-rut",
     "/cboe/api/global/us_indices/daily_prices/SPX_History.csv": "cboe-spx",
-    "/alternative-me/fng": "alternative-me",
+    "/alternative_me/fng": "alternative_me",
 }
 _EXAMPLES = (
     "/coingecko/api/v3/coins/markets?vs_currency=usd&per_page=250&page=1",
     "/cboe/api/global/us_indices/daily_prices/RUT_History.csv",
     "/cboe/api/global/us_indices/daily_prices/SPX_History.csv",
-    "/alternative-me/fng/?limit=0",
+    "/alternative_me/fng/?limit=0",
     "/healthz",
     "/_sandbox/faults",
 )
@@ -123,7 +123,7 @@ class Router:
             parameters = parameters | {"page": "1"}
         if endpoint == "coingecko":
             response = self._markets(parameters, now)
-        elif endpoint == "alternative-me":
+        elif endpoint == "alternative_me":
             response = self._sentiment(parameters, now)
         else:
             response = self._index_history(endpoint.partition("-")[2].upper(), now)

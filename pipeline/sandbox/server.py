@@ -201,7 +201,7 @@ class Sandbox:
         """Return the address that stands for a vendor's host.
 
         Args:
-            vendor: ``coingecko``, ``cboe`` or ``alternative-me``; empty for the root.
+            vendor: ``coingecko``, ``cboe`` or ``alternative_me``; empty for the root.
             now: Answer as if it were this time; the real time when left out.
 
         Raises:

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import NotYetAvailableError, PayloadError, SourceError, UnobtainableError
-from pipeline.sources.base import Source, first_day, join_url
+from pipeline.sources.base import Source, first_day, vendor_url
 from pipeline.sources.payload import parse_json, shown, text_or_none
 
 if TYPE_CHECKING:
@@ -29,10 +29,9 @@ class AlternativeMe(Source):
     """``/fng``: a score from 0 (extreme fear) to 100 (extreme greed) and its label."""
 
     name = "alternative_me"
+    vendor = "alternative_me"
     dataset = "sentiment_daily"
     kind = "by_date"
-    is_blocking = False
-    licence = "alternative.me Crypto Fear & Greed Index; free use with attribution beside the data"
 
     def fetch(
         self,
@@ -51,7 +50,7 @@ class AlternativeMe(Source):
         yield (
             "fng",
             client.get(
-                join_url(settings.alternative_me_url, "fng/"),
+                vendor_url(settings, self.vendor, "fng/"),
                 params={"limit": str(limit), "format": "json"},
             ),
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pipeline.datasets import get_dataset
 from pipeline.errors import PayloadError, SourceError
 from pipeline.sources.payload import build_frame
+from pipeline.sources.vendors import get_vendor
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,16 +25,38 @@ TRAILING_DAYS = 10
 class Source(ABC):
     """One vendor's answer to one dataset.
 
-    ``kind`` is ``by_date`` where the vendor can be asked for a past day, ``now_only`` where
-    it only ever shows the present. Without an ``is_blocking`` source there is no night; the
-    others degrade it.
+    Attributes:
+        name: What the rows' column ``source`` says; unique within a dataset.
+        dataset: The raw dataset that it serves.
+        vendor: The host that is asked, a name in ``pipeline.sources.vendors``.
+        kind: ``by_date`` where the vendor can be asked for a past day, ``now_only`` where it
+            only ever shows the present.
+        earliest_date: First day that the vendor has; None where that is not known.
+        available_hours: Hours after the close of a day from which the vendor has it whole.
+        is_opt_in: Whether it is asked only when a setting says so.
+        payloads_of: Another dataset whose landed payloads of the same source are read instead
+            of asking again, as one file may feed two datasets.
     """
 
     name: ClassVar[str]
     dataset: ClassVar[str]
+    vendor: ClassVar[str]
     kind: ClassVar[Kind]
-    is_blocking: ClassVar[bool]
-    licence: ClassVar[str]
+    earliest_date: ClassVar[date | None] = None
+    available_hours: ClassVar[float] = 0.0
+    is_opt_in: ClassVar[bool] = False
+    payloads_of: ClassVar[str | None] = None
+
+    @property
+    def licence(self) -> str:
+        """What may be done with the data, with the credit to give."""
+        return get_vendor(self.vendor).licence
+
+    def is_usable(self, settings: Settings) -> bool:
+        """Return whether the settings allow asking: a key where one is needed, a consent."""
+        vendor = get_vendor(self.vendor)
+        has_key = not vendor.needs_key or vendor.secret_headers(settings) is not None
+        return has_key and not self.is_opt_in
 
     @abstractmethod
     def fetch(
@@ -99,9 +122,9 @@ class Source(ABC):
         """Return the rows from ``first`` to ``market_date``, for ``parse`` to type."""
 
 
-def join_url(base: object, path: str) -> str:
-    """Return ``path`` below ``base``, whatever path ``base`` has and however it ends."""
-    return f"{str(base).rstrip('/')}/{path.lstrip('/')}"
+def vendor_url(settings: Settings, vendor: str, path: str) -> str:
+    """Return ``path`` below the vendor's address, however that address ends."""
+    return f"{get_vendor(vendor).url(settings).rstrip('/')}/{path.lstrip('/')}"
 
 
 def close_of(market_date: date) -> datetime:

@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from pipeline.errors import NotYetAvailableError, PayloadError, UnobtainableError
-from pipeline.sources.base import Source, join_url
+from pipeline.sources.base import Source, vendor_url
 from pipeline.sources.payload import shown
 
 if TYPE_CHECKING:
@@ -32,10 +32,9 @@ class Cboe(Source):
     """``{RUT|SPX}_History.csv``: every session's price-return close, in index points."""
 
     name = "cboe"
+    vendor = "cboe"
     dataset = "equity_daily"
     kind = "by_date"
-    is_blocking = False
-    licence = "Cboe, FTSE Russell and S&P Dow Jones Indices; internal use only, no redistribution"
 
     def fetch(
         self,
@@ -48,7 +47,10 @@ class Cboe(Source):
         """Ask for both files; each holds the whole history. See ``Source.fetch``."""
         for ticker in TICKERS:
             path = f"api/global/us_indices/daily_prices/{ticker}_History.csv"
-            yield f"{ticker}_History", client.get(join_url(settings.cboe_url, path), expect="csv")
+            yield (
+                f"{ticker}_History",
+                client.get(vendor_url(settings, self.vendor, path), expect="csv"),
+            )
 
     def read_rows(
         self, bodies: Sequence[tuple[str, bytes]], market_date: date, first: date

@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import NotYetAvailableError, PayloadError, UnobtainableError
-from pipeline.sources.base import Source, close_of, join_url
+from pipeline.sources.base import Source, close_of, vendor_url
 from pipeline.sources.payload import (
     integer_or_none,
     number_or_none,
@@ -23,6 +23,7 @@ from pipeline.sources.payload import (
     shown,
     text_or_none,
 )
+from pipeline.sources.vendors import get_vendor
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -56,13 +57,9 @@ class CoinGecko(Source):
     """``/coins/markets``: price, cap, supply and volume of the largest coins, for now only."""
 
     name = "coingecko"
+    vendor = "coingecko"
     dataset = "market_daily"
     kind = "now_only"
-    is_blocking = True
-    licence = (
-        "Data provided by CoinGecko (https://www.coingecko.com); attribution required, no "
-        "redistribution"
-    )
 
     def fetch(
         self,
@@ -87,11 +84,10 @@ class CoinGecko(Source):
             )
         if now > close + timedelta(hours=LATE_HOURS):
             raise _unobtainable(market_date, now)
-        key = settings.coingecko_demo_key
-        secrets = {"x-cg-demo-api-key": key} if key and key.get_secret_value() else None
+        secrets = get_vendor(self.vendor).secret_headers(settings)
         for page in range(1, PAGES + 1):
             response = client.get(
-                join_url(settings.coingecko_url, "api/v3/coins/markets"),
+                vendor_url(settings, self.vendor, "api/v3/coins/markets"),
                 params={
                     "vs_currency": "usd",
                     "order": "market_cap_desc",

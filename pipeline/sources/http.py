@@ -79,6 +79,7 @@ class HttpClient:
     def __init__(
         self,
         settings: Settings,
+        vendor: str | None = None,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
@@ -86,10 +87,12 @@ class HttpClient:
 
         Args:
             settings: Time-outs, attempts, limits and the clock.
+            vendor: Whose budget the calls count against; None counts none.
             sleep: Waits that many seconds; tests pass their own.
             jitter: Draws between two bounds in seconds.
         """
         self._settings = settings
+        self._vendor = vendor
         self._sleep = sleep
         self._jitter = jitter
         self._session = open_session()

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from pipeline.errors import PayloadError, SourceError
 from pipeline.sources.payload import SHOWN_CHARACTERS
 
-BodyFormat = Literal["json", "csv"]
+BodyFormat = Literal["json", "csv", "zip", "text"]
 
 HIDDEN = "***"
 _SECRET_NAME = re.compile(r"key|token|secret|auth|sig|pass|credential", re.IGNORECASE)

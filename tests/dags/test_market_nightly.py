@@ -22,7 +22,7 @@ from pipeline.errors import (
     UnobtainableError,
 )
 from pipeline.sandbox.faults import FaultBoard
-from pipeline.sources.registry import NIGHTLY_DATASETS
+from pipeline.sources.registry import NIGHTLY_FEEDS
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::PendingDeprecationWarning", "ignore::UserWarning"
@@ -131,9 +131,9 @@ def test_one_night_runs_at_a_time_and_missed_ones_are_not_caught_up(nightly: Any
     assert nightly.params.dump() == {"market_date": None}
 
 
-def test_ingest_is_mapped_over_the_nightly_datasets(nightly: Any) -> None:
+def test_ingest_is_mapped_over_the_nightly_feeds(nightly: Any) -> None:
     (group,) = nightly.task_group.children["ingest"].iter_mapped_task_groups()
-    assert list(group._expand_input.value["dataset"]) == list(NIGHTLY_DATASETS)
+    assert list(group._expand_input.value["feed"]) == list(NIGHTLY_FEEDS)
 
 
 @pytest.mark.parametrize("day", ["2026-02-30", "yesterday", "20260228", 20260228])

@@ -22,7 +22,7 @@ NOW = datetime(2024, 3, 15, 1, 10, tzinfo=UTC)
 PATHS = {
     "coingecko": "/coingecko/api/v3/coins/markets?vs_currency=usd&per_page=30",
     "cboe": "/cboe/api/global/us_indices/daily_prices/RUT_History.csv",
-    "alternative-me": "/alternative-me/fng/?limit=0",
+    "alternative_me": "/alternative_me/fng/?limit=0",
 }
 
 
@@ -110,7 +110,7 @@ def test_fault_empty_list_keeps_the_shape(sandbox: Sandbox) -> None:
         sandbox.faults[endpoint] = "empty_list"
     assert get(sandbox, "coingecko").json() == []
     assert get(sandbox, "cboe").text == "DATE,RUT\n"
-    assert get(sandbox, "alternative-me").json()["data"] == []
+    assert get(sandbox, "alternative_me").json()["data"] == []
 
 
 def test_fault_nan_is_in_the_body(sandbox: Sandbox) -> None:
@@ -118,7 +118,7 @@ def test_fault_nan_is_in_the_body(sandbox: Sandbox) -> None:
         sandbox.faults[endpoint] = "nan"
     assert math.isnan(json.loads(get(sandbox, "coingecko").text)[0]["current_price"])
     assert get(sandbox, "cboe").text.endswith("03/14/2024,nan\n")
-    assert get(sandbox, "alternative-me").json()["data"][0]["value"] == "NaN"
+    assert get(sandbox, "alternative_me").json()["data"][0]["value"] == "NaN"
 
 
 def test_fault_null_caps_takes_every_third_figure(sandbox: Sandbox) -> None:
@@ -127,7 +127,7 @@ def test_fault_null_caps_takes_every_third_figure(sandbox: Sandbox) -> None:
     caps = [row["market_cap"] for row in get(sandbox, "coingecko").json()]
     assert caps.count(None) == 10
     assert get(sandbox, "cboe").text.endswith("03/14/2024,\n")
-    assert get(sandbox, "alternative-me").json()["data"][0]["value"] is None
+    assert get(sandbox, "alternative_me").json()["data"][0]["value"] is None
 
 
 def test_fault_repeat_page_gives_page_1_again(sandbox: Sandbox) -> None:
@@ -138,7 +138,7 @@ def test_fault_repeat_page_gives_page_1_again(sandbox: Sandbox) -> None:
     assert get(sandbox, "coingecko", "&page=2").json() == first
     *_, before_last, last = get(sandbox, "cboe").text.splitlines()
     assert before_last == last
-    rows = get(sandbox, "alternative-me").json()["data"]
+    rows = get(sandbox, "alternative_me").json()["data"]
     assert rows[0]["timestamp"] == rows[1]["timestamp"]
 
 
@@ -160,7 +160,7 @@ def test_fault_stale_stamp_is_the_answer_of_three_days_ago(sandbox: Sandbox) -> 
     stamp = datetime.fromisoformat(get(sandbox, "coingecko").json()[0]["last_updated"])
     assert NOW - stamp > timedelta(days=3)
     assert get(sandbox, "cboe").text.splitlines()[-1].startswith("03/11/2024,")
-    newest = int(get(sandbox, "alternative-me").json()["data"][0]["timestamp"])
+    newest = int(get(sandbox, "alternative_me").json()["data"][0]["timestamp"])
     assert datetime.fromtimestamp(newest, UTC).date() == date(2024, 3, 12)
 
 
@@ -241,5 +241,5 @@ def test_faults_are_put_only_where_they_live(sandbox: Sandbox) -> None:
 def test_fault_board_refuses_unknown_names() -> None:
     with pytest.raises(ConfigurationError, match="html_200"):
         FaultBoard({"coingecko": "on_fire"})
-    with pytest.raises(ConfigurationError, match="alternative-me"):
+    with pytest.raises(ConfigurationError, match="alternative_me"):
         FaultBoard({"yahoo": "slow"})

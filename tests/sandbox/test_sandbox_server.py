@@ -79,12 +79,12 @@ def test_server_equity_ends_with_the_last_closed_session(
 
 
 def test_server_sentiment_includes_today(sandbox: Sandbox, client: requests.Session) -> None:
-    answer = client.get(sandbox.url("alternative-me", NOW) + "/fng/?limit=0", timeout=10).json()
+    answer = client.get(sandbox.url("alternative_me", NOW) + "/fng/?limit=0", timeout=10).json()
     assert answer["data"][0]["timestamp"] == str(int(datetime(2024, 3, 15, tzinfo=UTC).timestamp()))
     assert len(answer["data"]) == (NOW.date() - FIRST_DAY).days + 1
-    default = client.get(sandbox.url("alternative-me", NOW) + "/fng/", timeout=10).json()
+    default = client.get(sandbox.url("alternative_me", NOW) + "/fng/", timeout=10).json()
     assert len(default["data"]) == 1
-    broken = client.get(sandbox.url("alternative-me", NOW) + "/fng/?limit=x", timeout=10)
+    broken = client.get(sandbox.url("alternative_me", NOW) + "/fng/?limit=x", timeout=10)
     assert broken.status_code == 200
     assert broken.json()["metadata"]["error"]
 
@@ -93,7 +93,7 @@ def test_server_gives_the_same_bytes_twice(sandbox: Sandbox, client: requests.Se
     urls = [
         sandbox.url("coingecko", NOW) + MARKETS + "?vs_currency=usd",
         sandbox.url("cboe", NOW) + RUT,
-        sandbox.url("alternative-me", NOW) + "/fng/?limit=0",
+        sandbox.url("alternative_me", NOW) + "/fng/?limit=0",
     ]
     for url in urls:
         assert client.get(url, timeout=10).content == client.get(url, timeout=10).content
@@ -136,7 +136,7 @@ def test_server_head_has_the_headers_and_no_body(
 def test_server_index_page_lists_the_endpoints(sandbox: Sandbox, client: requests.Session) -> None:
     answer = client.get(sandbox.base_url + "/", timeout=10)
     assert answer.headers["Content-Type"].startswith("text/html")
-    for part in ("Tidemark sandbox", MARKETS, RUT, SPX, "/alternative-me/fng/", "/at/2024-03-15"):
+    for part in ("Tidemark sandbox", MARKETS, RUT, SPX, "/alternative_me/fng/", "/at/2024-03-15"):
         assert part in answer.text
 
 
@@ -150,7 +150,7 @@ def test_server_index_page_lists_the_endpoints(sandbox: Sandbox, client: request
         ("/at/yesterday/healthz", 400, "yesterday"),
         ("/at/2024-03-15T01:10:00/healthz", 400, "offset"),
         ("/at/2021-03-15T01:10:00Z/coingecko/api/v3/coins/markets?vs_currency=usd", 400, "2024"),
-        ("/at/2099-03-15T01:10:00Z/alternative-me/fng/", 400, "30 years"),
+        ("/at/2099-03-15T01:10:00Z/alternative_me/fng/", 400, "30 years"),
     ],
 )
 def test_server_refuses_what_it_cannot_answer(

@@ -61,7 +61,11 @@ def test_fetch_asks_far_enough_back(market_date: date, since: date | None, limit
     responses.get("https://h.example/p/fng/", json=answer([entry(0)]))
     now = datetime(2026, 7, 11, 1, 10, tzinfo=UTC)
     configured = Settings.model_validate(
-        {"_env_file": None, "alternative_me_url": "https://h.example/p", "TIDEMARK_NOW": now}
+        {
+            "_env_file": None,
+            "vendor_urls": {"alternative_me": "https://h.example/p"},
+            "TIDEMARK_NOW": now,
+        }
     )
     with HttpClient(configured) as client:
         fetched = list(AlternativeMe().fetch(client, configured, market_date, since=since))

@@ -48,7 +48,7 @@ def test_fetch_asks_for_both_files_as_csv() -> None:
             body=history(ticker, lines_until(DAY)),
             content_type="text/csv",
         )
-    configured = Settings.model_validate({"_env_file": None, "cboe_url": "https://h.example/p"})
+    configured = Settings.model_validate({"_env_file": None, "vendor_urls": {"cboe": "https://h.example/p"}})
     with HttpClient(configured) as client:
         fetched = list(Cboe().fetch(client, configured, DAY))
     frame = Cboe().parse([(name, response.body) for name, response in fetched], DAY)

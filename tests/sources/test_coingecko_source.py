@@ -96,7 +96,7 @@ def test_fetch_asks_for_one_page_more_than_needed_below_the_base_path() -> None:
     responses.get(PAGES_URL, json=[coin(1)])
     configured = make_settings(
         CLOSE + timedelta(hours=1),
-        coingecko_url="http://127.0.0.1:8089/at/2026-01-02T01:10:00Z/coingecko",
+        vendor_root_url="http://127.0.0.1:8089/at/2026-01-02T01:10:00Z",
         coingecko_demo_key="a-demo-key",
     )
     assert [name for name, _ in fetch(configured)] == [f"markets-page-{n}" for n in (1, 2, 3)]

@@ -34,6 +34,9 @@ _RANGES: dict[str, tuple[float, float]] = {
     "score": (0.0, 100.0),
     "btc_dominance_fraction": (0.0, 1.0),
     "funding_rate_fraction": (-1.0, 1.0),
+    "inflow_24h_usd": (-LARGEST, LARGEST),
+    "inflow_7d_usd": (-LARGEST, LARGEST),
+    "inflow_30d_usd": (-LARGEST, LARGEST),
     "value": (-LARGEST, LARGEST),
 }
 
