@@ -18,10 +18,10 @@ FITS := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'
 FIND_PYTHON := for python in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
 	if $$python $(FITS); then echo $$python; break; fi; done
 
-.PHONY: help install demo test test-slow lint types check format dictionary lock hooks clean
+.PHONY: help install demo test test-slow lint types check format dictionary attribution lock hooks clean
 
 help: ## List the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Make .venv from the lock file (uv where present, pip otherwise)
 
@@ -49,8 +49,12 @@ format: $(STAMP) ## Rewrite Python and SQL in house style
 	$(BIN)/ruff format .
 	$(BIN)/sqlfluff fix sql
 
-dictionary: $(STAMP) ## Write docs/data_dictionary.md from the models' metadata
+dictionary: $(STAMP) ## Write the generated parts of docs/ from the models and the registry
 	$(BIN)/python -m pipeline.dictionary docs/data_dictionary.md
+	$(BIN)/python -m pipeline.sources.feed_table docs/sources.md
+
+attribution: $(STAMP) ## Rebuild the tables of docs/attribution.md from the market archive, where it is present
+	nice $(BIN)/python tests/archive/attribution.py
 
 lock: ## Renew the lock files from pyproject.toml (UPGRADE=1 also raises pins; needs uv)
 	@[ -n "$(UV)" ] || { echo "make lock needs uv, which one 'pip install uv' brings" >&2; exit 1; }

@@ -9,30 +9,27 @@ from typing import Any
 from airflow.sdk import Asset, Param, dag, get_current_context, task, task_group
 from airflow.sdk.exceptions import AirflowFailException
 
-from pipeline.sources.registry import NIGHTLY_FEEDS
+from pipeline.sources.registry import NIGHTLY_FEEDS, get_feed
 
 PUBLISHED = Asset(name="tidemark_published", uri="tidemark://published/tidemark.duckdb")
 VENDOR_POOL = "tidemark_vendors"
 LOCK_WAIT_SECONDS = 900.0
+ASKING_FEEDS = [name for name in NIGHTLY_FEEDS if not get_feed(name).reads_landed_files]
+READING_FEEDS = [name for name in NIGHTLY_FEEDS if get_feed(name).reads_landed_files]
 
 
 def _run(name: str, *arguments: Any, **options: Any) -> Any:
     """Run one step; an error that another try cannot mend ends the task at once."""
-    from pipeline import errors, steps
+    from pipeline import steps
+    from pipeline.errors import TidemarkError
     from pipeline.settings import load_settings
 
-    final = (
-        errors.AuditError,
-        errors.BlockedNightError,
-        errors.ConfigurationError,
-        errors.PayloadError,
-        errors.QualityError,
-        errors.UnobtainableError,
-    )
     try:
         return getattr(steps, name)(load_settings(), *arguments, **options)
-    except final as exc:
-        raise AirflowFailException(str(exc)) from exc
+    except TidemarkError as exc:
+        if steps.is_final(exc):
+            raise AirflowFailException(str(exc)) from exc
+        raise
 
 
 def _run_id() -> str:
@@ -60,9 +57,9 @@ def choose_market_date() -> str:
 
 @task(pool=VENDOR_POOL, execution_timeout=timedelta(minutes=30))
 def extract(feed: str, market_date: str) -> dict[str, Any]:
-    """Land what a feed's first usable vendor says."""
+    """Land what a feed's first usable vendor says; a ban or a block is not tried again."""
     day = datetime.fromisoformat(market_date).date()
-    return dict(_run("extract", feed, day, _run_id(), wait_seconds=LOCK_WAIT_SECONDS))
+    return dict(_run("extract", feed, day, _run_id()))
 
 
 @task(execution_timeout=timedelta(minutes=30))
@@ -77,11 +74,17 @@ def ingest(feed: str, market_date: str) -> Any:
     return validate_and_load(extract(feed, market_date))
 
 
+@task_group
+def ingest_landed(feed: str, market_date: str) -> Any:
+    """Bring in one feed that reads what the others landed, however those ended."""
+    return validate_and_load(extract.override(trigger_rule="all_done")(feed, market_date))
+
+
 @task(trigger_rule="all_done", execution_timeout=timedelta(hours=1))
-def build(market_date: str, loaded: Any) -> dict[str, Any]:
+def build(market_date: str, asked: Any, read: Any) -> dict[str, Any]:
     """Build the warehouse, unless a dataset is missing that a night cannot do without."""
     day = datetime.fromisoformat(market_date).date()
-    results = [result for result in loaded if result]
+    results = [result for result in (*(asked or ()), *(read or ())) if result]
     return dict(_run("build", day, _run_id(), results, wait_seconds=LOCK_WAIT_SECONDS))
 
 
@@ -132,8 +135,11 @@ def notify(market_date: str) -> None:
 def market_nightly() -> None:
     """Wire the night."""
     market_date = choose_market_date()
-    loaded = ingest.partial(market_date=market_date).expand(feed=list(NIGHTLY_FEEDS))
-    published = publish(audit(build(market_date, loaded)))
+    asked = ingest.partial(market_date=market_date).expand(feed=ASKING_FEEDS)
+    read = ingest_landed.partial(market_date=market_date).expand(feed=READING_FEEDS)
+    # The groups, not their last tasks: nothing of the second begins before the first has ended.
+    asked.operator.task_group >> read.operator.task_group
+    published = publish(audit(build(market_date, asked, read)))
     published >> notify(market_date)
 
 

@@ -8,6 +8,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -20,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from pipeline import __version__
-from pipeline.errors import ConfigurationError, QualityError, TidemarkError
+from pipeline.errors import ConfigurationError, QualityError, SourceError, TidemarkError
 from pipeline.settings import Settings, load_settings
 
 app = typer.Typer(
@@ -38,6 +39,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 MarketDate = Annotated[
     datetime | None,
     typer.Option(formats=["%Y-%m-%d"], help="UTC day; the last complete one by default."),
+]
+FromDay = Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First UTC day.")]
+ToDay = Annotated[
+    datetime | None,
+    typer.Option(
+        "--to", formats=["%Y-%m-%d"], help="Last UTC day; the last complete one by default."
+    ),
 ]
 
 
@@ -84,6 +92,19 @@ def _working(text: str) -> Iterator[Callable[[str], None]]:
     """Show what is being done while the block runs; yields a function that changes the text."""
     with err.status(escape(text)) as status:
         yield lambda step: status.update(escape(step))
+
+
+def _progress(unit: str) -> Progress:
+    """Return a progress bar that says how much is left and how long it will take."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeRemainingColumn(),
+        console=err,
+        transient=True,
+    )
 
 
 def _print_rows(title: str, columns: list[str], rows: list[list[Any]], as_json: bool) -> None:
@@ -148,23 +169,156 @@ def refresh(market_date: MarketDate = None) -> None:
     out.print(
         f"published {settings.published_file} up to {manifest['market_date']}", soft_wrap=True
     )
+    for sentence in steps.fallbacks(settings, run_id):
+        out.print(escape(sentence), soft_wrap=True)
 
 
 @app.command()
 def backfill(
-    dataset: str,
-    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"])],
-    last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"])] = None,
+    feed: str,
+    first: FromDay,
+    last: ToDay = None,
+    source: Annotated[
+        str | None, typer.Option(help="Ask this source; the first that can be, by default.")
+    ] = None,
+    chunk_days: Annotated[
+        int | None, typer.Option(min=1, help="Days that are asked for at once.")
+    ] = None,
 ) -> None:
-    """Fetch a range of days of a dataset whose vendor can be asked for the past."""
+    """Fetch a range of days of a feed; the same command goes on where it was interrupted."""
     from pipeline import steps
 
     settings = load_settings()
-    with _working(f"fetching {dataset}"):
+    run_id = _run_id(settings, "backfill")
+    with _progress("chunks") as progress:
+        bar = progress.add_task(escape(feed), total=None)
         loaded = steps.backfill(
-            settings, dataset, first.date(), _day(last, settings), _run_id(settings, "backfill")
+            settings,
+            feed,
+            first.date(),
+            _day(last, settings),
+            run_id,
+            source=source,
+            chunk_days=chunk_days,
+            on_chunk=lambda chunk, done, total: progress.update(
+                bar, completed=done, total=total, description=f"{escape(feed)} {chunk.last}"
+            ),
         )
     _print_rows("Loaded", list(loaded), [list(loaded.values())], as_json=False)
+
+
+@app.command()
+def replay(
+    feed: Annotated[str | None, typer.Option(help="Only the sources of this feed.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Only those of this dataset.")] = None,
+    first: Annotated[
+        datetime | None,
+        typer.Option("--from", formats=["%Y-%m-%d"], help="First UTC day of the rows."),
+    ] = None,
+    last: ToDay = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Store what differs.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read landed bytes again with today's parsers and show, or store, what differs."""
+    from pipeline import steps
+    from pipeline.sources.registry import SOURCES, get_feed, sources_for
+
+    if feed is not None and dataset is not None:
+        raise ConfigurationError("name a feed or a dataset, not both")
+    settings = load_settings()
+    chosen = SOURCES if dataset is None else sources_for(dataset)
+    if feed is not None:
+        chosen = get_feed(feed).sources
+    with _working("reading what was landed") as show:
+        reports = steps.replay(
+            settings,
+            {(source.dataset, source.name): source for source in chosen}.values(),
+            date.min if first is None else first.date(),
+            _day(last, settings),
+            _run_id(settings, "replay"),
+            is_applied=apply,
+            on_fetch=lambda text: show(f"reading {text}"),
+        )
+    names = ["dataset", "source", "fetches", "new", "revised", "unchanged", "missing"]
+    if as_json:
+        out.print_json(json.dumps([asdict(report) for report in reports]))
+        return
+    _print_rows(
+        "Stored" if apply else "Would store; --apply does",
+        names,
+        [[getattr(report, name) for name in names] for report in reports],
+        as_json=False,
+    )
+    for report in reports:
+        for line in report.examples:
+            out.print(f"{report.dataset} {escape(line)}", soft_wrap=True)
+        for line in report.unreadable:
+            out.print(f"{report.dataset} not read: {escape(line)}", soft_wrap=True)
+
+
+@app.command()
+def probe(
+    vendor: Annotated[str | None, typer.Option(help="Only this vendor's endpoints.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask every endpoint once or a few times and show what works from here."""
+    from pipeline.probe import failed_primaries, probed_sources, run_probe
+
+    settings = load_settings()
+    with _working("probing") as show:
+        results = run_probe(
+            settings, probed_sources(vendor), on_source=lambda name: show(f"probing {name}")
+        )
+    names = ["feed", "source", "vendor", "outcome", "call_count", "detail"]
+    _print_rows(
+        "Probed",
+        ["feed", "source", "vendor", "outcome", "calls", "detail"],
+        [[getattr(result, name) for name in names] for result in results],
+        as_json,
+    )
+    if not as_json:
+        out.print(f"shapes are in {settings.state_dir / 'probe'}", soft_wrap=True)
+    failed = failed_primaries(results)
+    if failed:
+        raise SourceError(
+            "no night can be published while "
+            + "; ".join(f"{each.source} of {each.feed} is {each.outcome}" for each in failed)
+        )
+
+
+@app.command()
+def vendors(
+    reopen: Annotated[
+        str | None, typer.Option(help="Ask this vendor again at once, however it refused us.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show every vendor's call budget, and which are left alone until when."""
+    from pipeline.sources.circuit import Circuit
+    from pipeline.sources.pacing import Pacer
+    from pipeline.sources.vendors import VENDORS, get_vendor
+
+    settings = load_settings()
+    if reopen is not None:
+        was_open = Circuit(settings.state_dir, get_vendor(reopen).name).clear()
+        out.print(f"{reopen} is asked again" if was_open else f"{reopen} was not left alone")
+        return
+    rows: list[list[Any]] = []
+    for vendor in VENDORS.values():
+        opening = Circuit(settings.state_dir, vendor.name).opening()
+        used = Pacer(settings.state_dir, vendor, settings.vendor_pace or 1.0).calls_this_month()
+        rows.append(
+            [
+                vendor.name,
+                vendor.calls_per_minute,
+                used,
+                vendor.calls_per_month,
+                None if opening is None else f"{opening.until:%Y-%m-%d %H:%M} UTC",
+                None if opening is None else opening.reason,
+            ]
+        )
+    columns = ["vendor", "calls a minute", "calls this month", "of", "left alone until", "reason"]
+    _print_rows("Vendors", columns, rows, as_json)
 
 
 @app.command("import")
@@ -179,14 +333,7 @@ def import_history(
     files = find_files(folder, settings.sql_dir)
     run_id = _run_id(settings, "import")
     reports = []
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("rows"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=err, transient=True) as progress:
+    with _progress("rows") as progress:
         bar = progress.add_task("", total=sum(file.row_count for file in files))
         for file in files:
             progress.update(bar, description=escape(file.path.name))

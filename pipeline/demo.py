@@ -59,12 +59,15 @@ def run_demo(folder: Path, nights: int, console: Console) -> None:
 
 def _load_history(sandbox: Sandbox, folder: Path, last: date, console: Console) -> None:
     from pipeline.importing import find_files, import_file
-    from pipeline.sandbox.history import export_history
+    from pipeline.sandbox.history import ALL_DATASETS, export_history
+    from pipeline.sandbox.messages import World
+    from pipeline.sandbox.references import export_references
 
     history = folder / "history"
     history.mkdir()
-    export_history(sandbox.market.until(last), history, FIRST_DAY, last)
     settings = Settings(home=folder / "home")
+    export_history(sandbox.market.until(last), history, FIRST_DAY, last, ALL_DATASETS)
+    export_references(World(sandbox.market, _night_after(last)), history, settings.sql_dir)
     for file in find_files(history):
         report = import_file(settings, file, "demo-import")
         if report.error:
@@ -90,10 +93,16 @@ def _prepare_airflow(folder: Path) -> None:
     _call([sys.executable, "-m", "airflow", "db", "migrate"], folder, {})
 
 
+def _night_after(day: date) -> datetime:
+    """Return one o'clock in the night after a day."""
+    return datetime.combine(day + timedelta(days=1), datetime.min.time(), tzinfo=UTC) + timedelta(
+        hours=1
+    )
+
+
 def _run_night(sandbox: Sandbox, folder: Path, day: date, console: Console) -> None:
     """Run the DAG for one day as if it were one o'clock in the night after it."""
-    now = datetime.combine(day + timedelta(days=1), datetime.min.time(), tzinfo=UTC)
-    now += timedelta(hours=1)
+    now = _night_after(day)
     started = time.monotonic()
     _call(
         [sys.executable, "-m", "pipeline.airflow_run", "market_nightly", day.isoformat()],

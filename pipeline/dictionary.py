@@ -140,9 +140,13 @@ def _made_by(model: Model, project: Project) -> str:
     path = _path(model)
     if model.path.suffix == ".csv":
         return f"Reviewed by hand: [{path}](../{path})."
+    reads = ", ".join(_link(parent, project) for parent in model.parents)
+    if model.computation is not None:
+        module, _, function = model.computation.function.rpartition(".")
+        path = f"{module.replace('.', '/')}.py"
+        return f"Computed by `{function}` of [{path}](../{path}) from {reads}."
     if model.path.suffix == ".yml":
         return "Filled by the pipeline."
-    reads = ", ".join(_link(parent, project) for parent in model.parents)
     return f"Made by [{path}](../{path})" + (f" from {reads}." if reads else ".")
 
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sqlglot import exp
+from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 from sqlglot.lineage import Node, lineage
 
+from pipeline.computations import Computation
 from pipeline.datasets import DATASETS, LINEAGE_COLUMNS
 from pipeline.errors import ConfigurationError
 from pipeline.ledger import LEDGER_TABLES
@@ -67,8 +68,12 @@ def _schema(models: Sequence[Model]) -> dict[str, dict[str, dict[str, str]]]:
 
 
 def _edges_of(model: Model, schema: dict[str, dict[str, dict[str, str]]]) -> set[ColumnLineage]:
+    if model.computation is not None:
+        return _edges_of_computation(model, model.computation)
     try:
-        roots = lineage(None, model.sql, schema=schema, dialect="duckdb", trim_selects=False)
+        roots = lineage(
+            None, _unrolled(model.sql), schema=schema, dialect="duckdb", trim_selects=False
+        )
     except SqlglotError as exc:
         raise ConfigurationError(f"the columns of {model.name} cannot be traced: {exc}") from exc
     edges = set()
@@ -77,6 +82,52 @@ def _edges_of(model: Model, schema: dict[str, dict[str, dict[str, str]]]) -> set
             edge = _leaf_edge(model.name, column, leaf)
             if edge is not None:
                 edges.add(edge)
+    return edges
+
+
+def _unrolled(sql: str) -> exp.Expression:
+    """Return a select in which each recursive part reads a copy of itself.
+
+    The tracer takes a recursive name for its first branch, so that what a step makes of the
+    step before it would have no origin.
+    """
+    tree = parse_one(sql, dialect="duckdb")
+    for cte in list(tree.find_all(exp.CTE)):
+        name, with_clause = cte.alias, cte.parent
+        if with_clause is None or not any(_is_named(table, name) for table in _tables(cte)):
+            continue
+        copied = f"{name}_before"
+        for table in _tables(cte):
+            if _is_named(table, name):
+                table.set("this", exp.to_identifier(copied))
+                table.set(
+                    "alias", table.args.get("alias") or exp.TableAlias(this=exp.to_identifier(name))
+                )
+        before = cte.copy()
+        before.set("alias", exp.TableAlias(this=exp.to_identifier(copied)))
+        expressions = list(with_clause.expressions)
+        expressions.insert(expressions.index(cte), before)
+        with_clause.set("expressions", expressions)
+    return tree
+
+
+def _tables(cte: exp.CTE) -> list[exp.Table]:
+    return list(cte.this.find_all(exp.Table))
+
+
+def _is_named(table: exp.Table, name: str) -> bool:
+    return table.name == name and not table.db
+
+
+def _edges_of_computation(model: Model, computation: Computation) -> set[ColumnLineage]:
+    """Return a computed table's edges: a column of a name that is read is that column passed
+    on, and every other one is taken to be made of all that the function reads.
+    """
+    read = [(table, column) for table, columns in computation.reads for column in columns]
+    edges = set()
+    for made in model.doc.columns:
+        origins = [origin for origin in read if origin[1] == made.name] or read
+        edges |= {ColumnLineage(model.name, made.name, *origin) for origin in origins}
     return edges
 
 

@@ -121,9 +121,11 @@ def _context(
         return GateContext(max_quarantine_fraction=HISTORY_MAX_QUARANTINE_FRACTION)
     since = market_date - timedelta(days=_COMPARED_DAYS)
     counts = store.row_counts(dataset, source, since=since)
-    # A frame may hold a trailing window, so a night's usual size is per day of the frame.
+    # A frame may hold a trailing window, so a night's usual size is per day of the frame. Days of
+    # which it has a few late rows only are not counted.
     day = dataset.date_column
-    days_in_frame = max(frame[day].nunique() if day in frame.columns else 0, 1)
+    sizes = frame[day].value_counts() if day in frame.columns else pd.Series(dtype="int64")
+    days_in_frame = max(int((2 * sizes >= sizes.max()).sum()), 1) if len(sizes) else 1
     previous = store.read(dataset, source, since=since, before=market_date)
     return GateContext(
         recent_row_counts=[

@@ -3,8 +3,9 @@
 A model is ``sql/<schema>/<table>.sql``: one ``select`` in plain DuckDB SQL. Beside it lies
 ``<table>.yml`` with what one row is and the type, meaning and unit of every column. A
 reference table is a ``.csv`` with such a ``.yml``; a ``.yml`` alone that says
-``filled_by: pipeline`` is a table about the run itself. An audit is a ``select`` in
-``sql/audits/`` that returns the rows that break its rule.
+``filled_by: pipeline`` is a table about the run itself, and one that says ``computed_by`` is
+made by a function of ``pipeline.statistics`` (see ``pipeline.computations``). An audit is a
+``select`` in ``sql/audits/`` that returns the rows that break its rule.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ import sqlglot
 import yaml
 from sqlglot import exp
 
+from pipeline.computations import STATISTICS_DIR, Computation, compute_rows, read_computation
 from pipeline.database import open_scratch, quote, quote_name
-from pipeline.datasets import DATASETS
+from pipeline.datasets import DATASETS, LINEAGE_COLUMNS
 from pipeline.errors import ConfigurationError
 from pipeline.ledger import LEDGER_TABLES
 
@@ -53,7 +55,7 @@ class TableDoc:
 
 @dataclass(frozen=True)
 class Model:
-    """One table of the warehouse: a select or a reference CSV, and its documentation."""
+    """One table of the warehouse: a select, a reference CSV or a computation, documented."""
 
     name: str
     path: Path
@@ -61,6 +63,17 @@ class Model:
     doc: TableDoc
     parents: tuple[str, ...]
     overlay: Path | None = None
+    computation: Computation | None = None
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """Every file that decides the rows, beside the tables that the model reads."""
+        own = {self.path, self.path.with_suffix(".yml")}
+        if self.overlay is not None:
+            own.add(self.overlay)
+        if self.computation is not None:
+            own.update(STATISTICS_DIR.rglob("*.py"))
+        return tuple(sorted(own))
 
 
 @dataclass(frozen=True)
@@ -150,7 +163,7 @@ def load_project(sql_dir: Path, overlay_dir: Path | None = None) -> Project:
     for path in sorted(sql_dir.glob("*/*.yml")):
         name = f"{path.parent.name}.{path.stem}"
         if path.parent.name != AUDIT_FOLDER and name not in models:
-            models[name] = _load_filled(path, name)
+            models[name] = _load_yml_alone(path, name)
     audits = tuple(_load_audit(path) for path in sorted((sql_dir / AUDIT_FOLDER).glob("*.sql")))
     if not models:
         raise ConfigurationError(f"there are no models in {sql_dir}; is TIDEMARK_SQL_DIR right?")
@@ -165,6 +178,8 @@ def load_project(sql_dir: Path, overlay_dir: Path | None = None) -> Project:
                 f"{name} reads {', '.join(unknown)}, which nothing makes; name a model "
                 "as schema.table, a raw dataset as raw.dataset"
             )
+    for model in models.values():
+        _check_reads(model, models)
     return Project(models=models, audits=audits)
 
 
@@ -210,15 +225,37 @@ def _load_model(path: Path, overlay_dir: Path | None) -> Model:
     return Model(name, path, sql, doc, parents_of(sql, where=name))
 
 
-def _load_filled(path: Path, name: str) -> Model:
-    """Load a table that is only documented here and filled by the pipeline."""
-    if _read_yaml(path, name).get("filled_by") != "pipeline":
-        raise ConfigurationError(f"{path} documents a table that has neither .sql nor .csv")
+def _load_yml_alone(path: Path, name: str) -> Model:
+    """Load a table that a function computes, or that the pipeline itself fills."""
+    content = _read_yaml(path, name)
     doc = _load_doc(path, name)
+    if "computed_by" in content:
+        computation = read_computation(content, path)
+        return Model(name, path, "", doc, computation.parents, computation=computation)
+    if content.get("filled_by") != "pipeline":
+        raise ConfigurationError(
+            f"{path} documents a table that has neither .sql nor .csv, and names no function "
+            "in computed_by"
+        )
     columns = ", ".join(
         f"cast(null as {column.type}) as {quote_name(column.name)}" for column in doc.columns
     )
     return Model(name, path, f"select {columns} limit 0", doc, ())
+
+
+def _check_reads(model: Model, models: Mapping[str, Model]) -> None:
+    """Refuse a computation that wants a column which its parent has not."""
+    for table, columns in model.computation.reads if model.computation else ():
+        folder, _, stem = table.partition(".")
+        if table in models:
+            known = {column.name for column in models[table].doc.columns}
+        elif folder == "raw":
+            known = {column.name for column in (*DATASETS[stem].columns, *LINEAGE_COLUMNS)}
+        else:
+            known = {column.name for column in LEDGER_TABLES[stem]}
+        stray = sorted(set(columns) - known)
+        if stray:
+            raise ConfigurationError(f"{model.path}: {table} has no column {', '.join(stray)}")
 
 
 def _load_audit(path: Path) -> Audit:
@@ -335,21 +372,21 @@ def run_models(
             small build.
 
     Raises:
-        ConfigurationError: A model fails in DuckDB, or its columns are not as documented.
+        ConfigurationError: A model fails in DuckDB or in its function, or its columns are not
+            as documented.
     """
     timings = []
     for schema in sorted({model.name.split(".")[0] for model in models}):
         connection.execute(f"create schema if not exists {quote_name(schema)}")
     for model in models:
         started = time.perf_counter()
-        order = ", ".join(quote_name(name) for name in model.doc.grain)
-        ordering = f" order by {order}" if order else ""
-        try:
-            connection.execute(
-                f"create table {model.name} as select * from (\n{model.sql}\n){ordering}"
-            )
-        except duckdb.Error as exc:
-            raise ConfigurationError(f"{model.name} failed in DuckDB: {exc}") from exc
+        if model.computation is None:
+            _create_table(connection, model, f"(\n{model.sql}\n)")
+        else:
+            rows = compute_rows(connection, model.name, model.computation, model.doc.columns)
+            connection.register("computed_rows", rows)
+            _create_table(connection, model, "computed_rows")
+            connection.unregister("computed_rows")
         _check_contract(connection, model)
         if with_comments:
             write_comments(connection, model)
@@ -358,6 +395,15 @@ def run_models(
             ModelTiming(model.name, time.perf_counter() - started, counted[0] if counted else 0)
         )
     return timings
+
+
+def _create_table(connection: duckdb.DuckDBPyConnection, model: Model, relation: str) -> None:
+    order = ", ".join(quote_name(name) for name in model.doc.grain)
+    ordering = f" order by {order}" if order else ""
+    try:
+        connection.execute(f"create table {model.name} as select * from {relation}{ordering}")
+    except duckdb.Error as exc:
+        raise ConfigurationError(f"{model.name} failed in DuckDB: {exc}") from exc
 
 
 def _check_contract(connection: duckdb.DuckDBPyConnection, model: Model) -> None:

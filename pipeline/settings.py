@@ -44,7 +44,9 @@ class Settings(BaseSettings):
         default={}, description="addresses of single vendors, by the name of the vendor"
     )
     vendor_pace: float = Field(
-        default=1.0, ge=0, description="part of each call budget that is used; 0 does not pace"
+        default=1.0,
+        ge=0,
+        description="part of each call budget that is used; 0 neither paces nor pauses",
     )
     coingecko_demo_key: SecretStr | None = None
     coinalyze_key: SecretStr | None = None
@@ -56,7 +58,7 @@ class Settings(BaseSettings):
     http_attempts: int = Field(default=5, ge=1)
     http_backoff_seconds: float = Field(default=1.0, ge=0)
     http_retry_after_max_seconds: float = 180.0
-    http_max_bytes: int = 64 * 1024 * 1024
+    http_max_bytes: int = 128 * 1024 * 1024
 
     builds_kept: int = Field(default=7, ge=2)
     lock_timeout_seconds: float = Field(default=0.0, ge=0)
@@ -97,6 +99,11 @@ class Settings(BaseSettings):
     def journal_dir(self) -> Path:
         """What the runs did."""
         return self.home / "journal"
+
+    @property
+    def state_dir(self) -> Path:
+        """What runs share for a while: call budgets, pauses, progress, shapes."""
+        return self.home / "state"
 
     @property
     def ledger_dir(self) -> Path:

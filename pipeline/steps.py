@@ -2,7 +2,7 @@
 
 ::
 
-    extract -> validate_and_load     once per dataset
+    extract -> validate_and_load     once per feed
     build -> audit -> publish        once per night
     notify                           always
 
@@ -14,42 +14,81 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
+from pipeline import errors, health
 from pipeline.datasets import get_dataset
 from pipeline.errors import (
     BlockedNightError,
-    NotYetAvailableError,
     PayloadError,
     PublishError,
     QualityError,
     SourceError,
     TidemarkError,
-    UnobtainableError,
 )
 from pipeline.files import write_bytes_atomically
+from pipeline.health import SourceHealth, folder_name
 from pipeline.lock import run_lock
 from pipeline.settings import Settings
-from pipeline.sources.registry import FEEDS, get_feed, get_source, sources_for
+from pipeline.sources.registry import FEEDS, get_feed, get_source
 
 if TYPE_CHECKING:
-    from pipeline.landing import LandedPayload, Landing
+    from pipeline.backfilling import Chunk
+    from pipeline.fetching import Effort
+    from pipeline.replay import ReplayReport
     from pipeline.sources.base import Source
 
 logger = logging.getLogger(__name__)
 
+_FINAL_ERRORS = (
+    errors.AuditError,
+    errors.BlockedNightError,
+    errors.ConfigurationError,
+    errors.PayloadError,
+    errors.QualityError,
+    errors.UnobtainableError,
+)
+_KINDS_OF_ABSENCE = {
+    errors.NotYetAvailableError,
+    errors.RateLimitedError,
+    errors.UnobtainableError,
+}
+
+
+def is_final(error: BaseException) -> bool:
+    """Return whether running the step again cannot mend an error.
+
+    A refusal by status (a ban, a block, a wrong key, a path that has moved) is final; no
+    answer, a server's own fault and "not yet" are not. Where every source of a feed failed,
+    one that may answer later is enough to try again.
+    """
+    from pipeline.sources.refusals import FINAL_STATUSES
+    from pipeline.sources.transfer import HttpStatusError
+
+    if isinstance(error.__cause__, ExceptionGroup):
+        return all(is_final(each) for each in error.__cause__.exceptions)
+    if isinstance(error, HttpStatusError):
+        return error.status in FINAL_STATUSES
+    return isinstance(error, _FINAL_ERRORS)
+
 
 @contextmanager
 def _step(
-    settings: Settings, run_id: str, name: str, market_date: date, wait_seconds: float | None
+    settings: Settings,
+    run_id: str,
+    name: str,
+    market_date: date,
+    wait_seconds: float | None = None,
+    *,
+    is_locked: bool = True,
 ) -> Iterator[None]:
-    """Run a step under the writer lock and remember the error that ends it, for ``notify``."""
-    wait = settings.lock_timeout_seconds if wait_seconds is None else wait_seconds
-    trace = settings.journal_dir / "failure" / _folder_name(run_id) / f"{_folder_name(name)}.json"
+    """Remember the error that ends a step, for ``notify``; hold the writer lock if asked to."""
+    trace = settings.journal_dir / "failure" / folder_name(run_id) / f"{folder_name(name)}.json"
     try:
-        with run_lock(settings.home, run_id=run_id, wait_seconds=wait):
+        with _lock(settings, run_id, wait_seconds) if is_locked else nullcontext():
             yield
     except Exception as exc:
         failure = {
@@ -63,173 +102,117 @@ def _step(
     trace.unlink(missing_ok=True)
 
 
-def _folder_name(text: str) -> str:
-    return "".join(c if c.isalnum() or c in "-_.:+" else "-" for c in text)
+@contextmanager
+def _lock(settings: Settings, run_id: str, wait_seconds: float | None) -> Iterator[None]:
+    wait = settings.lock_timeout_seconds if wait_seconds is None else wait_seconds
+    with run_lock(settings.home, run_id=run_id, wait_seconds=wait):
+        yield
 
 
-def extract(
-    settings: Settings,
-    feed: str,
-    market_date: date,
-    run_id: str,
-    *,
-    wait_seconds: float | None = None,
-) -> dict[str, Any]:
+def extract(settings: Settings, feed: str, market_date: date, run_id: str) -> dict[str, Any]:
     """Fetch one feed for one day and land every response as it came.
 
-    A source that only knows the present is asked on the night itself, and not again once
-    the night is published or the day is past: then what was landed is used again.
+    Asking takes minutes where a vendor is paced, and landing only ever adds files, so this
+    does not hold the writer lock. A source that only knows the present is asked on the night
+    itself, and not again once the night is published or the day is past: then what was landed
+    is used again.
 
     Args:
         settings: Where and with which keys.
         feed: One of the nightly feeds.
         market_date: The UTC day.
         run_id: The run.
-        wait_seconds: How long to wait for another writer; the setting by default.
 
     Returns:
-        ``feed``, ``dataset``, ``source``, ``market_date``, the landed ``payloads``, and
-        ``passed_over``: why each source before this one has nothing, by its name.
+        ``feed``, ``dataset``, ``source``, ``night``, ``market_date`` (the day asked for, which
+        is ``lag_days`` of the feed before the night), the landed ``payloads``, ``passed_over``
+        (why each source before this one has nothing, by its name), and ``health``: the same
+        and more as ``SourceHealth.to_dict`` gives it.
 
     Raises:
         SourceError: No source of the feed answered.
-        LockedError: Another run is writing.
     """
-    with _step(settings, run_id, f"extract {feed}", market_date, wait_seconds):
-        return _extract(settings, feed, market_date, run_id, {})
+    with _step(settings, run_id, f"extract {feed}", market_date, is_locked=False):
+        asked: list[SourceHealth] = []
+        try:
+            return _extract(settings, feed, market_date, run_id, asked)
+        except TidemarkError:
+            health.record(settings, run_id, market_date, feed, asked)
+            raise
 
 
 def _extract(
-    settings: Settings,
-    name: str,
-    market_date: date,
-    run_id: str,
-    passed_over: Mapping[str, str],
+    settings: Settings, name: str, night: date, run_id: str, asked: list[SourceHealth]
 ) -> dict[str, Any]:
-    """Extract from the first source that is not passed over already and has the day."""
+    """Extract from the first source that was not asked yet and has the day; adds to ``asked``."""
+    from pipeline.fetching import Effort, obtain
+
     feed = get_feed(name)
-    reasons = dict(passed_over)
-    errors: list[TidemarkError] = []
-    for source in feed.sources:
-        if source.name in reasons:
+    market_date = night - timedelta(days=feed.lag_days)
+    known = {source.source for source in asked}
+    failures: list[TidemarkError] = []
+    for rank, source in enumerate(feed.sources, start=1):
+        if source.name in known:
             continue
         if not source.is_usable(settings):
-            reasons[source.name] = "it is not set up"
+            asked.append(SourceHealth(name, source.name, rank, "not_set_up", "it is not set up"))
             continue
+        effort = Effort()
         try:
-            payloads = _obtain(settings, source, market_date, run_id)
+            payloads = obtain(settings, source, market_date, run_id, effort)
         except TidemarkError as exc:
             logger.warning("%s has no %s of %s: %s", source.name, name, market_date, exc)
-            reasons[source.name] = str(exc)
-            errors.append(exc)
+            asked.append(_health_of(name, source, rank, "unavailable", effort, str(exc)))
+            failures.append(exc)
             continue
+        has_failed = any(before.status in health.FAILED for before in asked)
+        status: health.Status = "fell_back" if has_failed else "answered"
+        if effort.is_replayed:
+            status = "replayed"
+        asked.append(_health_of(name, source, rank, status, effort))
         return {
             "feed": name,
             "dataset": feed.dataset,
             "source": source.name,
+            "night": night.isoformat(),
             "market_date": market_date.isoformat(),
             "payloads": [payload.to_dict() for payload in payloads],
-            "passed_over": reasons,
+            "passed_over": _passed_over(asked),
+            "health": [source.to_dict() for source in asked],
         }
-    if len(errors) == 1 and len(reasons) == 1:
-        raise errors[0]
-    said = "; ".join(f"{source}: {reason}" for source, reason in reasons.items())
-    raise SourceError(f"no source has {name} of {market_date}: {said}")
+    if len(failures) == 1 and len(asked) == 1:
+        raise failures[0]
+    said = "; ".join(f"{source}: {reason}" for source, reason in _passed_over(asked).items())
+    kinds = {type(failure) for failure in failures}
+    kind = kinds.pop() if len(kinds) == 1 and kinds <= _KINDS_OF_ABSENCE else SourceError
+    error = kind(f"no source has {name} of {market_date}: {said}")
+    if failures:
+        raise error from ExceptionGroup(f"the sources of {name}", failures)
+    raise error
 
 
-def _obtain(
-    settings: Settings, source: Source, market_date: date, run_id: str
-) -> list[LandedPayload]:
-    from pipeline.landing import Landing
-    from pipeline.sources.http import HttpClient
-
-    landing = Landing(settings.landing_dir)
-    if source.payloads_of is not None:
-        return _shared_payloads(landing, source, market_date)
-    is_past = market_date < settings.default_market_date()
-    if source.kind == "now_only" and (is_past or _is_published(settings, source, market_date)):
-        landed = _find_landed(landing, source, market_date)
-        if landed:
-            return landed
-        if is_past:
-            raise UnobtainableError(
-                f"{source.name} only knows the present and nothing was landed on "
-                f"{market_date}; load that day from your own history with `tidemark import`"
-            )
-    fetched_at = settings.now()
-    try:
-        with HttpClient(settings, source.vendor) as client:
-            return [
-                landing.land(
-                    response,
-                    source=source.name,
-                    dataset=source.dataset,
-                    market_date=market_date,
-                    name=name,
-                    run_id=run_id,
-                    fetched_at=fetched_at,
-                )
-                for name, response in source.fetch(client, settings, market_date)
-            ]
-    except UnobtainableError:
-        # Too late to ask, but an earlier run may have asked in time and gone no further.
-        landed = _find_landed(landing, source, market_date)
-        if landed:
-            return landed
-        raise
-
-
-def _shared_payloads(landing: Landing, source: Source, market_date: date) -> list[LandedPayload]:
-    """Return the newest fetch that the same source landed for the dataset it shares files with."""
-    shared = str(source.payloads_of)
-    for payloads in landing.find(shared, source.name, market_date):
-        if _is_whole(landing, source, payloads, market_date):
-            return payloads
-    raise NotYetAvailableError(
-        f"{source.dataset} of {market_date} is read from the files that {source.name} sends for "
-        f"{shared}, and none was landed; run that feed first"
+def _health_of(
+    feed: str,
+    source: Source,
+    rank: int,
+    status: health.Status,
+    effort: Effort,
+    reason: str | None = None,
+) -> SourceHealth:
+    return SourceHealth(
+        feed,
+        source.name,
+        rank,
+        status,
+        reason,
+        call_count=effort.call_count,
+        byte_count=effort.byte_count,
+        seconds=round(effort.seconds, 3),
     )
 
 
-def _find_landed(landing: Landing, source: Source, market_date: date) -> list[LandedPayload]:
-    """Return the newest landed fetch of a day that can be read, or nothing."""
-    for payloads in landing.find(source.dataset, source.name, market_date):
-        if _is_whole(landing, source, payloads, market_date):
-            logger.info("using what %s sent for %s before", source.name, market_date)
-            return payloads
-    return []
-
-
-def _is_whole(
-    landing: Landing, source: Source, payloads: list[LandedPayload], market_date: date
-) -> bool:
-    """Return whether a landed fetch can be read; one that a crash cut short cannot."""
-    try:
-        source.parse([(p.name, landing.read(p)) for p in payloads], market_date)
-    except TidemarkError as exc:
-        logger.warning(
-            "a landed fetch of %s for %s is of no use: %s", source.name, market_date, exc
-        )
-        return False
-    return True
-
-
-def _is_published(settings: Settings, source: Source, market_date: date) -> bool:
-    """Return whether a source's rows of a day are in a published build.
-
-    Rows that are stored only may be why the night was not published.
-    """
-    from pipeline.raw_store import RawStore
-    from pipeline.warehouse import Warehouse
-
-    manifest = Warehouse(settings).published_manifest()
-    if manifest is None or date.fromisoformat(manifest["market_date"]) < market_date:
-        return False
-    store = RawStore(settings.raw_dir, settings.threads)
-    counts = store.row_counts(
-        get_dataset(source.dataset), source.name, since=market_date, vintage="live"
-    )
-    return market_date in counts
+def _passed_over(asked: Iterable[SourceHealth]) -> dict[str, str]:
+    return {each.source: each.reason for each in asked if each.reason is not None}
 
 
 def validate_and_load(
@@ -256,25 +239,35 @@ def validate_and_load(
     Raises:
         PayloadError: A payload is not in the documented shape.
         QualityError: A critical rule failed; nothing of the dataset was stored.
+        LockedError: Another run is writing.
     """
+    night = date.fromisoformat(extracted["night"])
     market_date = date.fromisoformat(extracted["market_date"])
     feed = get_feed(extracted["feed"])
-    with _step(settings, run_id, f"load {feed.name}", market_date, wait_seconds):
-        while True:
-            source = get_source(extracted["source"], feed.dataset)
-            reasons = dict(extracted["passed_over"])
-            try:
-                loaded = _load(settings, source, extracted["payloads"], market_date, run_id)
-            except (PayloadError, QualityError, SourceError) as exc:
-                logger.warning("%s of %s is refused: %s", source.name, market_date, exc)
-                reasons[source.name] = str(exc)
+    asked = [SourceHealth.from_dict(each) for each in extracted["health"]]
+    refusals: list[TidemarkError] = []
+    with _step(settings, run_id, f"load {feed.name}", night, is_locked=False):
+        try:
+            while True:
+                source = get_source(extracted["source"], feed.dataset)
                 try:
-                    extracted = _extract(settings, feed.name, market_date, run_id, reasons)
-                except SourceError:
-                    # The first refusal says most; those after it are in the log.
-                    raise exc from None
-                continue
-            return {**loaded, "feed": feed.name, "passed_over": reasons}
+                    with _lock(settings, run_id, wait_seconds):
+                        loaded, asked[-1] = _load(
+                            settings, source, extracted["payloads"], market_date, run_id, asked[-1]
+                        )
+                except (PayloadError, QualityError, SourceError) as exc:
+                    logger.warning("%s of %s is refused: %s", source.name, market_date, exc)
+                    asked[-1] = replace(asked[-1], status="refused", reason=str(exc))
+                    refusals.append(exc)
+                    try:
+                        extracted = _extract(settings, feed.name, night, run_id, asked)
+                    except SourceError:
+                        # The first refusal says most; those after it are in the log.
+                        raise refusals[0] from None
+                    continue
+                return {**loaded, "feed": feed.name, "passed_over": _passed_over(asked)}
+        finally:
+            health.record(settings, run_id, night, feed.name, asked)
 
 
 def _load(
@@ -283,25 +276,34 @@ def _load(
     described: Iterable[Mapping[str, Any]],
     market_date: date,
     run_id: str,
-) -> dict[str, Any]:
-    from pipeline.landing import LandedPayload, Landing
+    asked: SourceHealth,
+) -> tuple[dict[str, Any], SourceHealth]:
+    from pipeline.fetching import read_frame
+    from pipeline.landing import LandedPayload
     from pipeline.loading import load_frame
 
-    landing = Landing(settings.landing_dir)
+    dataset = get_dataset(source.dataset)
     payloads = [LandedPayload.from_dict(payload) for payload in described]
-    frame = source.parse([(p.name, landing.read(p)) for p in payloads], market_date)
+    frame = read_frame(settings, source, payloads, market_date)
     known_at = min((p.fetched_at for p in payloads), default=settings.now())
-    return load_frame(
+    result = load_frame(
         settings,
         frame,
-        get_dataset(source.dataset),
+        dataset,
         market_date=market_date,
         run_id=run_id,
         source=source.name,
         known_at=known_at,
         vintage="live",
         payload_refs=[p.path for p in payloads],
-    ).to_dict()
+    )
+    days = frame[dataset.date_column]
+    return result.to_dict(), replace(
+        asked,
+        row_count=result.added + result.revised + result.unchanged,
+        first_date=None if frame.empty else days.min(),
+        last_date=None if frame.empty else days.max(),
+    )
 
 
 def build(
@@ -422,12 +424,20 @@ def publish(
 
 def failures(settings: Settings, run_id: str) -> list[dict[str, Any]]:
     """Return the errors that ended steps of a run and were not mended by a retry."""
-    folder = settings.journal_dir / "failure" / _folder_name(run_id)
+    folder = settings.journal_dir / "failure" / folder_name(run_id)
     return [json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))]
+
+
+def fallbacks(settings: Settings, run_id: str) -> list[str]:
+    """Return a sentence for each feed of a run that came from another source than usual."""
+    return health.explain_fallbacks(health.of_run(settings, run_id))
 
 
 def notify(settings: Settings, market_date: date, run_id: str) -> bool:
     """Mail what went wrong in a run, if anything did.
+
+    A night on which feeds only came from other sources than usual is not wrong; when there is
+    a mail for another reason, it names those feeds too.
 
     Returns:
         Whether the night failed as a whole, that is, nothing of it was published.
@@ -446,6 +456,7 @@ def notify(settings: Settings, market_date: date, run_id: str) -> bool:
     manifest = Warehouse(settings).published_manifest()
     first = (fatal or found)[0]
     others = [f"{f['step']}: {f['error']}" for f in found if f is not first]
+    others += fallbacks(settings, run_id)
     mail = compose_failure(
         run_id=run_id,
         market_date=market_date,
@@ -494,7 +505,7 @@ def refresh(
     with run_lock(settings.home, run_id=run_id, wait_seconds=settings.lock_timeout_seconds):
         try:
             loaded = []
-            for feed in FEEDS:
+            for feed in (feed for feed in FEEDS if feed.is_nightly):
                 on_step(f"extract and load {feed.name}")
                 try:
                     extracted = extract(settings, feed.name, market_date, run_id)
@@ -519,54 +530,103 @@ def refresh(
 
 
 def backfill(
-    settings: Settings, dataset: str, first: date, last: date, run_id: str
+    settings: Settings,
+    feed: str,
+    first: date,
+    last: date,
+    run_id: str,
+    *,
+    source: str | None = None,
+    chunk_days: int | None = None,
+    wait_seconds: float | None = None,
+    on_chunk: Callable[[Chunk, int, int], None] = lambda chunk, done, total: None,
 ) -> dict[str, Any]:
     """Fetch a range of days from a source that can be asked for the past.
 
+    Days are asked for in chunks, oldest first; a chunk that is stored is remembered, so that
+    the same call goes on where an interrupted one ended. The writer lock is held only while a
+    chunk is stored, so a night may run beside it.
+
+    Args:
+        settings: Where.
+        feed: One of the feeds, nightly or not.
+        first: First UTC day.
+        last: Last UTC day.
+        run_id: The run.
+        source: Which source; the feed's first that can be asked for the past by default.
+        chunk_days: Days that are asked for at once.
+        wait_seconds: How long to wait for another writer; the setting by default.
+        on_chunk: Called after each chunk with how many of how many are done.
+
     Returns:
-        What the load did, as ``validate_and_load`` returns it.
+        ``feed``, ``dataset``, ``source``, how many ``chunks`` were done, and how many rows were
+        ``added``, ``revised``, ``unchanged`` and ``quarantined``, earlier tries included.
 
     Raises:
-        UnobtainableError: The dataset's source only knows the present.
-        SourceError: The source did not answer.
-        QualityError: A critical rule failed; nothing was stored.
+        UnobtainableError: The source only knows the present.
+        SourceError: It did not answer; run the same again to go on.
+        QualityError: Chunks were refused; all others are stored.
     """
-    from pipeline.landing import Landing
-    from pipeline.loading import load_frame
-    from pipeline.sources.http import HttpClient
+    from pipeline.backfilling import DEFAULT_CHUNK_DAYS, run_backfill
 
-    by_date = [source for source in sources_for(dataset) if source.kind == "by_date"]
-    if not by_date:
-        raise UnobtainableError(
-            f"no source of {dataset} can be asked for past days; load them from your own "
-            "history with `tidemark import DIR`"
-        )
-    source = by_date[0]
-    with _step(settings, run_id, f"load {dataset}", last, None):
-        landing = Landing(settings.landing_dir)
-        fetched_at = settings.now()
-        with HttpClient(settings, source.vendor) as client:
-            payloads = [
-                landing.land(
-                    response,
-                    source=source.name,
-                    dataset=dataset,
-                    market_date=last,
-                    name=name,
-                    run_id=run_id,
-                    fetched_at=fetched_at,
-                )
-                for name, response in source.fetch(client, settings, last, since=first)
-            ]
-        bodies = [(payload.name, landing.read(payload)) for payload in payloads]
-        return load_frame(
+    with _step(settings, run_id, f"backfill {feed}", last, is_locked=False):
+        return run_backfill(
             settings,
-            source.parse(bodies, last, since=first),
-            get_dataset(dataset),
-            market_date=last,
-            run_id=run_id,
-            source=source.name,
-            known_at=fetched_at,
-            vintage="reconstructed" if first < last - timedelta(days=14) else "live",
-            payload_refs=[payload.path for payload in payloads],
-        ).to_dict()
+            get_feed(feed),
+            first,
+            last,
+            run_id,
+            source_name=source,
+            chunk_days=DEFAULT_CHUNK_DAYS if chunk_days is None else chunk_days,
+            lock=lambda: _lock(settings, run_id, wait_seconds),
+            on_chunk=on_chunk,
+        )
+
+
+def replay(
+    settings: Settings,
+    sources: Iterable[Source],
+    first: date,
+    last: date,
+    run_id: str,
+    *,
+    is_applied: bool = False,
+    wait_seconds: float | None = None,
+    on_fetch: Callable[[str], None] = lambda _: None,
+) -> list[ReplayReport]:
+    """Read landed bytes again with today's parsers; see ``pipeline.replay``.
+
+    Args:
+        settings: Where.
+        sources: Whose bytes.
+        first: First day of the rows.
+        last: Last day of the rows.
+        run_id: The run; it begins with ``replay-``.
+        is_applied: Whether to store what differs.
+        wait_seconds: How long to wait for another writer; the setting by default.
+        on_fetch: Called with a text that names each fetch before it is read.
+
+    Returns:
+        One report per source that has landed anything.
+
+    Raises:
+        LockedError: Another run is writing, and the differences are to be stored.
+    """
+    from pipeline.replay import landed_nights, replay_source
+
+    with _lock(settings, run_id, wait_seconds) if is_applied else nullcontext():
+        return [
+            replay_source(
+                settings,
+                source,
+                first,
+                last,
+                run_id,
+                is_applied=is_applied,
+                on_fetch=lambda fetch: on_fetch(
+                    f"{fetch.source.dataset} of {fetch.market_date} from {fetch.source.name}"
+                ),
+            )
+            for source in sources
+            if landed_nights(settings, source)
+        ]

@@ -23,7 +23,7 @@ from typing import Any
 
 import duckdb
 
-from pipeline import __version__
+from pipeline import __version__, health
 from pipeline.database import create_warehouse, open_scratch, quote, quote_name
 from pipeline.datasets import DATASETS
 from pipeline.errors import AuditError, ConfigurationError, PublishError
@@ -94,10 +94,9 @@ class Warehouse:
             for part in self._raw.parts(dataset):
                 digest.update(f"{dataset.name}/{part}\n".encode())
         for model in project.models.values():
-            digest.update(model.name.encode() + model.path.read_bytes())
-            digest.update(model.path.with_suffix(".yml").read_bytes())
-            if model.overlay is not None:
-                digest.update(model.overlay.read_bytes())
+            digest.update(model.name.encode())
+            for path in model.inputs:
+                digest.update(path.read_bytes())
         for audit in project.audits:
             digest.update(f"{audit.name} {audit.severity} {audit.sql}".encode())
         return digest.hexdigest()
@@ -149,6 +148,8 @@ class Warehouse:
                 timings += run_models(connection, [model])
                 if model.name.removeprefix("quality.") in JOURNAL_TABLES:
                     self._fill_from_journal(connection, model.name.removeprefix("quality."))
+                if model.name == f"quality.{health.TABLE}":
+                    self._fill_source_health(connection)
             made = {model.name for model in models}
             if "quality.model_timing" in made:
                 _insert(
@@ -201,6 +202,13 @@ class Warehouse:
                 f"insert into quality.{table} by name "
                 f"select * from read_parquet([{listed}], union_by_name = true)"
             )
+
+    def _fill_source_health(self, connection: duckdb.DuckDBPyConnection) -> None:
+        files = health.recorded_files(self._settings.journal_dir)
+        if files:
+            listed = ", ".join(quote(str(file)) for file in files)
+            nights = health.select_nights(f"read_parquet([{listed}], union_by_name = true)")
+            connection.execute(f"insert into quality.{health.TABLE} by name {nights}")
 
     @staticmethod
     def _last_market_date(connection: duckdb.DuckDBPyConnection, made: set[str]) -> date:
@@ -270,6 +278,10 @@ class Warehouse:
                     for r in results
                 ],
             )
+            degraded: list[str] = []
+            if f"quality.{health.TABLE}" in project.models:
+                sql = health.select_degraded(date.fromisoformat(build.market_date))
+                degraded = [str(feed) for (feed,) in connection.execute(sql).fetchall()]
             connection.execute("checkpoint tidemark")
         self._export(project, folder)
         _write_json(
@@ -277,6 +289,7 @@ class Warehouse:
             {
                 **build.to_dict(),
                 "state": "failed" if _failed(results) else "audited",
+                "degraded_feeds": degraded,
                 "files": _file_table(folder),
             },
         )

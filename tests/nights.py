@@ -22,6 +22,8 @@ from aiosmtpd.smtp import Envelope, Session
 from pipeline import steps
 from pipeline.importing import find_files, import_file
 from pipeline.sandbox.history import export_history
+from pipeline.sandbox.messages import World
+from pipeline.sandbox.references import export_references
 from pipeline.sandbox.server import Sandbox
 from pipeline.settings import Settings
 
@@ -144,6 +146,7 @@ def load_history(sandbox: Sandbox, home: Home, folder: Path) -> None:
     market = sandbox.market.until(NIGHTS[-1] + timedelta(days=1))
     export_history(market, folder, FIRST_DAY, LAST_HISTORY_DAY)
     settings = home.settings(LAST_HISTORY_DAY)
+    export_references(World(sandbox.market, run_time(LAST_HISTORY_DAY)), folder, settings.sql_dir)
     for file in find_files(folder):
         report = import_file(settings, file, "first-import")
         assert report.error is None, report.error

@@ -8,15 +8,20 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+from canned import DATASET, Canned, scores_of, use_feeds, use_first_sources
 from nights import NIGHTS, Home, build_ids
 
 from pipeline import __version__, cli
+from pipeline.errors import SourceError
 from pipeline.sandbox.faults import FaultBoard
+from pipeline.sources.alternative_me import AlternativeMe
+from pipeline.sources.registry import Feed
 
 
 def commands_of(group: Any, path: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
@@ -95,6 +100,7 @@ def one_sentence(outcome: Outcome, code: int) -> str:
 
 def test_the_commands_of_a_night_are_there() -> None:
     nightly = {"refresh", "backfill", "import", "build", "rollback", "compact", "query", "status"}
+    nightly |= {"probe", "replay", "vendors"}
     assert {(name,) for name in (*nightly, "demo", "sandbox")} <= COMMANDS
     assert {("sandbox", "serve"), ("sandbox", "export")} <= COMMANDS
 
@@ -205,7 +211,10 @@ def test_build_without_publishing_of_nothing_new_names_the_published_file(
     assert "tidemark.duckdb" in outcome.out.replace("\n", "")
 
 
-def test_refresh_runs_the_night_and_rollback_takes_it_back(run: Run, home: Home) -> None:
+def test_refresh_runs_the_night_and_rollback_takes_it_back(
+    run: Run, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_first_sources(monkeypatch, "market_daily", "equity_daily", "sentiment_daily")
     outcome = run("refresh", "--market-date", str(NIGHTS[0]), home=home)
     assert outcome.code == 0, outcome.err
     assert f"up to {NIGHTS[0]}" in outcome.out
@@ -220,20 +229,103 @@ def test_refresh_runs_the_night_and_rollback_takes_it_back(run: Run, home: Home)
 
 
 def test_refresh_of_a_bad_night_ends_in_a_sentence(
-    run: Run, home: Home, faults: FaultBoard
+    run: Run, home: Home, faults: FaultBoard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    use_first_sources(monkeypatch, "market_daily", "sentiment_daily")
     faults["coingecko"] = "html_200"
     sentence = one_sentence(run("refresh", "--market-date", str(NIGHTS[0]), home=home), 1)
     assert sentence.count("BlockedNightError") == 1
     assert f"tidemark refresh --market-date {NIGHTS[0]}" in sentence
 
 
+def test_a_night_that_fell_back_says_so(
+    run: Run, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = [NIGHTS[0] - timedelta(days=back) for back in range(12)]
+    silent = Canned("silent", fetch_error=SourceError("no [answer] in time"))
+    feed = Feed(DATASET, (silent, Canned("good", scores_of(days))))
+    use_feeds(monkeypatch, feed, keep=["market_daily", "equity_daily"])
+    outcome = run("refresh", "--market-date", str(NIGHTS[0]), home=home)
+    assert outcome.code == 0, outcome.err
+    last = outcome.out.splitlines()[-1]
+    assert last == f"{DATASET} came from good, as silent is unavailable: no [answer] in time"
+
+
 def test_backfill_prints_what_it_loaded(run: Run, empty_home: Home) -> None:
-    outcome = run("backfill", "equity_daily", "--from", "2024-04-01", home=empty_home)
-    assert outcome.code == 0
+    arguments = ("--from", "2024-04-01", "--chunk-days", "10")
+    outcome = run("backfill", "equity_daily", *arguments, home=empty_home)
+    assert outcome.code == 0, outcome.err
     assert "cboe" in outcome.out
+    assert "chunks" in outcome.out
     sentence = one_sentence(run("backfill", "market_daily", "--from", "2024-04-01"), 1)
     assert "tidemark import DIR" in sentence
+    sentence = one_sentence(
+        run("backfill", "equity_daily", "--from", "2024-04-01", "--source", "stooq"), 1
+    )
+    assert "stooq of equity_daily is not one" in sentence
+
+
+def test_replay_shows_first_and_stores_when_told(
+    run: Run, empty_home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("backfill", "sentiment_daily", "--from", "2024-04-25", home=empty_home)
+    read_rows = AlternativeMe.read_rows
+    monkeypatch.setattr(
+        AlternativeMe,
+        "read_rows",
+        lambda *arguments: [{**row, "label": "mended"} for row in read_rows(*arguments)],
+    )
+    arguments = ("replay", "--feed", "sentiment_daily", "--from", "2024-04-28")
+    dry = run(*arguments, hour=2, home=empty_home)
+    assert dry.code == 0, dry.err
+    assert "Would store; --apply does" in dry.out
+    assert "-> mended" in dry.out
+    dry_again = run(*arguments, "--json", hour=2).parsed()
+    assert [(row["fetches"], row["revised"]) for row in dry_again] == [(1, 3)]
+    assert run(*arguments, "--apply", "--json", hour=2).parsed()[0]["revised"] == 3
+    assert run(*arguments, "--json", hour=3, home=empty_home).parsed()[0]["revised"] == 0
+    both = run("replay", "--feed", "sentiment_daily", "--dataset", "sentiment_daily")
+    assert "not both" in one_sentence(both, 2)
+
+
+def test_replay_of_an_empty_home_finds_nothing(run: Run, nowhere: Home) -> None:
+    outcome = run("replay", "--dataset", "market_daily", home=nowhere)
+    assert outcome.code == 0
+    assert run("replay", "--json").parsed() == []
+
+
+def test_probe_prints_a_table_and_fails_when_a_needed_source_does(
+    run: Run, empty_home: Home, faults: FaultBoard
+) -> None:
+    good = run("probe", "--vendor", "coingecko", home=empty_home)
+    assert good.code == 0, good.err
+    assert "ok" in good.out
+    faults["coingecko"] = faults["cboe"] = "status_403"
+    bad = run("probe", "--vendor", "coingecko", "--json")
+    assert bad.code == 1
+    assert bad.parsed()[0]["outcome"] == "blocked"
+    assert "coingecko of market_daily is blocked" in bad.err
+    assert run("probe", "--vendor", "cboe").code == 0
+    assert "there is no vendor" in one_sentence(run("probe", "--vendor", "nobody"), 2)
+
+
+def test_vendors_shows_who_is_left_alone_and_can_end_it(
+    run: Run, empty_home: Home, faults: FaultBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults["coingecko"] = "status_403"
+    run("vendors", home=empty_home)
+    monkeypatch.setenv("TIDEMARK_VENDOR_PACE", "1000")
+    run("probe", "--vendor", "coingecko")
+    row = next(r for r in run("vendors", "--json").parsed() if r["vendor"] == "coingecko")
+    assert row["calls this month"] == 1
+    assert row["left alone until"].endswith("UTC")
+    assert "HTTP 403" in row["reason"]
+    assert "HTTP 403" in run("vendors").out
+    assert run("vendors", "--reopen", "coingecko").out == "coingecko is asked again\n"
+    assert run("vendors", "--reopen", "coingecko").out == "coingecko was not left alone\n"
+    assert "there is no vendor" in one_sentence(run("vendors", "--reopen", "nobody"), 2)
+    faults.clear()
+    assert run("probe", "--vendor", "coingecko").code == 0
 
 
 def test_compact_folds_files(run: Run, home: Home) -> None:

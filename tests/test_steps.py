@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,17 @@ from pipeline.datasets import DATASETS
 from pipeline.errors import (
     BlockedNightError,
     ConfigurationError,
+    LockedError,
     NotYetAvailableError,
     PayloadError,
     PublishError,
     UnobtainableError,
 )
 from pipeline.landing import LandedPayload, Landing
+from pipeline.lock import run_lock
 from pipeline.raw_store import RawStore
 from pipeline.sandbox.faults import FaultBoard
-from pipeline.sources.registry import NIGHTLY_FEEDS
+from pipeline.sources.registry import NIGHTLY_FEEDS, get_feed
 
 NIGHT = NIGHTS[0]
 
@@ -30,6 +33,12 @@ NIGHT = NIGHTS[0]
 def stored_count(home: Home, dataset: str, source: str) -> int:
     counts = RawStore(home.path / "raw").row_counts(DATASETS[dataset], source, since=NIGHT)
     return counts.get(NIGHT, 0)
+
+
+def break_feed(faults: FaultBoard, feed: str, fault: str) -> None:
+    """Let every vendor of a feed suffer a fault."""
+    for source in get_feed(feed).sources:
+        faults[source.vendor] = fault
 
 
 def landed_files(home: Home) -> list[Path]:
@@ -55,8 +64,9 @@ def test_extract_lands_what_the_vendor_sent(
     assert (extracted["dataset"], extracted["source"]) == (dataset, source)
     assert extracted["market_date"] == NIGHT.isoformat()
     payloads = [LandedPayload.from_dict(payload) for payload in extracted["payloads"]]
-    assert [payload.name for payload in payloads] == names
+    assert [payload.name for payload in payloads][: len(names)] == names
     assert all(Landing(settings.landing_dir).read(payload) for payload in payloads)
+    assert extracted["passed_over"] == {}
     assert json.loads(json.dumps(extracted)) == extracted
 
 
@@ -102,6 +112,38 @@ def test_extract_of_a_day_to_come_is_not_told_to_import_it(home: Home) -> None:
         steps.extract(home.settings(NIGHT, hour=-60), "market_daily", NIGHT, "early")
 
 
+def test_extract_does_not_wait_for_a_run_that_writes(empty_home: Home) -> None:
+    landed: list[dict[str, Any]] = []
+
+    def run() -> None:
+        landed.append(steps.extract(empty_home.settings(NIGHT), "sentiment_daily", NIGHT, "a-run"))
+
+    with run_lock(empty_home.path, run_id="another"):
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+    assert landed[0]["source"] == "alternative_me"
+
+
+def test_load_waits_for_a_run_that_writes(empty_home: Home) -> None:
+    settings = empty_home.settings(NIGHT)
+    extracted = steps.extract(settings, "sentiment_daily", NIGHT, "a-run")
+    refused: list[str] = []
+
+    def run() -> None:
+        try:
+            steps.validate_and_load(settings, extracted, "a-run")
+        except LockedError as exc:
+            refused.append(str(exc))
+
+    with run_lock(empty_home.path, run_id="another"):
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+    assert "run another" in refused[0]
+    assert stored_count(empty_home, "sentiment_daily", "alternative_me") == 0
+
+
 def test_extract_of_a_dataset_that_nobody_serves_says_which_there_are(home: Home) -> None:
     with pytest.raises(ConfigurationError, match="market_daily"):
         steps.extract(home.settings(NIGHT), "market", NIGHT, "a-run")
@@ -130,7 +172,7 @@ def test_load_of_the_same_payloads_adds_nothing(home: Home) -> None:
 
 
 def test_load_of_a_broken_payload_stores_nothing(home: Home, faults: FaultBoard) -> None:
-    faults["coingecko"] = "truncated"
+    break_feed(faults, "market_daily", "truncated")
     settings = home.settings(NIGHT)
     extracted = steps.extract(settings, "market_daily", NIGHT, "a-run")
     with pytest.raises(PayloadError, match=str(NIGHT)):
@@ -230,7 +272,7 @@ def test_notify_says_that_a_night_without_prices_failed(
     home: Home, faults: FaultBoard, mailbox: Mailbox
 ) -> None:
     settings = home.settings(NIGHT, **mailbox.settings)
-    faults["coingecko"] = "status_404"
+    break_feed(faults, "market_daily", "status_404")
     with pytest.raises(Exception, match="404"):
         steps.extract(settings, "market_daily", NIGHT, "a-run")
     assert steps.notify(settings, NIGHT, "a-run") is True
@@ -248,20 +290,3 @@ def test_notify_forgets_a_failure_that_a_retry_mended(home: Home, faults: FaultB
     faults.clear()
     steps.extract(settings, "equity_daily", NIGHT, "a-run")
     assert steps.failures(settings, "a-run") == []
-
-
-# Backfill
-
-
-def test_backfill_brings_past_days_once(empty_home: Home) -> None:
-    settings = empty_home.settings(NIGHT)
-    first = NIGHT.replace(day=1)
-    loaded = steps.backfill(settings, "equity_daily", first, NIGHT, "backfill")
-    assert loaded["added"] == 2 * 22
-    again = steps.backfill(settings, "equity_daily", first, NIGHT, "backfill-2")
-    assert (again["added"], again["revised"], again["unchanged"]) == (0, 0, 2 * 22)
-
-
-def test_backfill_of_a_vendor_that_knows_the_present_only_says_what_to_do(home: Home) -> None:
-    with pytest.raises(UnobtainableError, match="tidemark import DIR"):
-        steps.backfill(home.settings(NIGHT), "market_daily", NIGHT, NIGHT, "backfill")

@@ -161,6 +161,8 @@ CLASSIFIED_COINS = (
 )
 
 COLLAPSING_COIN_ID = "sim-tidefall"
+# This coin's own ticker begins with 1000, as if its perpetual had a multiplier.
+FALSE_FRIEND_OFFSET = 9
 
 
 def _draw_attributes(coin: Coin, cap_usd: float, random: np.random.Generator) -> Coin:
@@ -251,6 +253,8 @@ def cast_coins(seed: int, coin_count: int, day_count: int, scenario: Scenario) -
     # Tickers are not unique in the wild, and some coins have no known supply.
     shared, unknown = len(cast) - first_count // 2, (len(cast) - 1, len(cast) - 2)
     cast[shared] = replace(cast[shared], symbol=cast[shared - 1].symbol)
+    false_friend = len(CLASSIFIED_COINS) + FALSE_FRIEND_OFFSET
+    cast[false_friend] = replace(cast[false_friend], symbol=f"1000{cast[false_friend].symbol}")
     for position in unknown:
         cast[position] = replace(cast[position], is_supply_known=False)
     return cast + _cast_newcomers(seed, coin_count, day_count, len(cast), mint)

@@ -198,9 +198,7 @@ def simulate_factors(seed: int, epoch: date, day_count: int, scenario: Scenario)
     )
     level_ahead = np.cumsum(returns_ahead)
     market_return = returns_ahead[:day_count]
-    rut, spx = _equity(
-        seed, sessions, vols[:day_count], shocks[:day_count], level_ahead, scenario
-    )
+    rut, spx = _equity(seed, sessions, vols[:day_count], shocks[:day_count], level_ahead, scenario)
     return Factors(
         market_return=market_return,
         market_level=level_ahead[:day_count],

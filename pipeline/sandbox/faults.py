@@ -1,44 +1,42 @@
-"""Faults on demand: what a vendor does on a bad night."""
+"""Faults on demand: which endpoint suffers which fault now."""
 
 from __future__ import annotations
 
-import json
+import random
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from pipeline.errors import ConfigurationError
+from pipeline.sandbox.endpoints import Endpoint
+from pipeline.sandbox.fault_names import (
+    BODY_FAULTS,
+    FAULT_NAMES,
+    STATUS_FAULTS,
+    faults_for,
+)
+from pipeline.sandbox.registry import ENDPOINTS, VENDOR_NAMES, find_endpoint
 
-ENDPOINTS: Final = ("coingecko", "cboe", "cboe-rut", "cboe-spx", "alternative_me")
+__all__ = [
+    "BODY_FAULTS",
+    "FAULT_NAMES",
+    "KEYS",
+    "STATUS_FAULTS",
+    "Fault",
+    "FaultBoard",
+    "FaultRule",
+    "chaos_rule",
+    "faults_for",
+]
 
-# Faults that change a body, by what they do to it.
-BODY_FAULTS: Final = {
-    "html_200": "an HTML page with status 200",
-    "truncated": "the first half of the body",
-    "cut_connection": "the connection closes half-way through the body",
-    "empty_list": "the right shape with no rows",
-    "nan": "NaN as the newest or largest figure",
-    "null_caps": "every third figure is null (empty in a CSV)",
-    "repeat_page": "page 1 whatever page is asked; elsewhere the newest row twice",
-    "unit_slip": "prices, caps and levels of the newest day times 1000",
-    "stale_stamp": "the answer of three days ago",
-}
-STATUS_FAULTS: Final = {
-    "status_403": 403,
-    "status_404": 404,
-    "status_429": 429,
-    "status_500": 500,
-    "status_503": 503,
-}
-FAULT_NAMES: Final = (*BODY_FAULTS, *STATUS_FAULTS, "slow")
-
-_UNIT_SLIP = 1000
-_HTML = b"""<!DOCTYPE html>
-<html lang="en-US"><head><title>Just a moment...</title></head>
-<body><h1>Checking your browser before you proceed</h1></body></html>
-"""
+KEYS: Final[tuple[str, ...]] = (
+    *VENDOR_NAMES,
+    *(endpoint.key for endpoint in ENDPOINTS),
+    *(endpoint.alias for endpoint in ENDPOINTS if endpoint.alias),
+)
+"""What a fault can be set for: a vendor, one endpoint, or an endpoint's older name."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +69,38 @@ class Fault:
 FaultRule = Callable[[str, int], Fault | None]
 
 
+def chaos_rule(seed: int, rate: float, names: Sequence[str] | None = None) -> FaultRule:
+    """Return a rule that spoils requests at random, the same ones for the same seed.
+
+    Args:
+        seed: Of the choice.
+        rate: Share of the requests that meet a fault, 0 to 1.
+        names: Faults to choose from; all those that the endpoint can have when left out.
+
+    Raises:
+        ConfigurationError: The rate is not 0 to 1, or a fault is unknown.
+    """
+    if not 0 <= rate <= 1:
+        raise ConfigurationError(f"the rate of faults is {rate}; choose 0 to 1")
+    wanted = None if names is None else {Fault(name).name for name in names}
+
+    def rule(path: str, earlier: int) -> Fault | None:
+        found = find_endpoint(path)
+        if found is None:
+            return None
+        dice = random.Random(f"{seed} {path} {earlier}")
+        if dice.random() >= rate:
+            return None
+        possible = [name for name in faults_for(found[0]) if wanted is None or name in wanted]
+        return Fault(dice.choice(possible)) if possible else None
+
+    return rule
+
+
 class FaultBoard(MutableMapping[str, str]):
     """Which endpoint suffers which fault now; safe to change while the server runs.
 
-    Keys are ``ENDPOINTS``; ``cboe-rut`` goes before ``cboe``. Values are fault names, or
+    Keys are ``KEYS``; an endpoint's own goes before its vendor's. Values are fault names, or
     ``name:count`` for the next ``count`` requests.
 
     Args:
@@ -93,22 +119,20 @@ class FaultBoard(MutableMapping[str, str]):
         elif initial is not None:
             self.update(initial)
 
-    def __setitem__(self, endpoint: str, fault: str) -> None:
-        if endpoint not in ENDPOINTS:
-            raise ConfigurationError(
-                f"there is no endpoint {endpoint!r}; there are: {', '.join(ENDPOINTS)}"
-            )
+    def __setitem__(self, key: str, fault: str) -> None:
+        if key not in KEYS:
+            raise ConfigurationError(f"there is no endpoint {key!r}; there are: {', '.join(KEYS)}")
         parsed = Fault.parse(fault)
         with self._lock:
-            self._faults[endpoint] = parsed
+            self._faults[key] = parsed
 
-    def __getitem__(self, endpoint: str) -> str:
+    def __getitem__(self, key: str) -> str:
         with self._lock:
-            return str(self._faults[endpoint])
+            return str(self._faults[key])
 
-    def __delitem__(self, endpoint: str) -> None:
+    def __delitem__(self, key: str) -> None:
         with self._lock:
-            del self._faults[endpoint]
+            del self._faults[key]
 
     def __iter__(self) -> Iterator[str]:
         with self._lock:
@@ -125,25 +149,25 @@ class FaultBoard(MutableMapping[str, str]):
             ConfigurationError: An endpoint or a fault is unknown.
         """
         FaultBoard({key: value for key, value in faults.items() if value is not None})
-        for endpoint, fault in faults.items():
+        for key, fault in faults.items():
             if fault is None:
-                self.pop(endpoint, None)
+                self.pop(key, None)
             else:
-                self[endpoint] = fault
+                self[key] = fault
 
     def request_counts(self) -> dict[str, int]:
-        """Return how many requests each endpoint has had, faulty ones included."""
+        """Return how many requests each endpoint has had, faulty ones included, by its key."""
         with self._lock:
             return dict(self._requests)
 
-    def take(self, endpoint: str, path: str) -> Fault | None:
+    def take(self, endpoint: Endpoint, path: str) -> Fault | None:
         """Count a request and return the fault that it meets, if any."""
         with self._lock:
-            earlier = self._requests[endpoint]
-            self._requests[endpoint] += 1
-            for key in (endpoint, endpoint.partition("-")[0]):
-                fault = self._faults.get(key)
-                if fault is None:
+            earlier = self._requests[endpoint.key]
+            self._requests[endpoint.key] += 1
+            for key in (endpoint.key, endpoint.alias, endpoint.vendor):
+                fault = None if key is None else self._faults.get(key)
+                if key is None or fault is None:
                     continue
                 if fault.request_count == 1:
                     del self._faults[key]
@@ -151,74 +175,3 @@ class FaultBoard(MutableMapping[str, str]):
                     self._faults[key] = Fault(fault.name, fault.request_count - 1)
                 return fault
         return None if self._rule is None else self._rule(path, earlier)
-
-
-def _spoil_markets(name: str, rows: list[dict[str, Any]]) -> Any:
-    if name == "empty_list":
-        return []
-    if name == "nan" and rows:
-        rows[0]["current_price"] = float("nan")
-    elif name == "null_caps":
-        for row in rows[::3]:
-            row["market_cap"] = None
-    elif name == "unit_slip":
-        for row in rows:
-            for column in ("current_price", "market_cap"):
-                row[column] = None if row[column] is None else row[column] * _UNIT_SLIP
-    return rows
-
-
-def _spoil_fng(name: str, answer: dict[str, Any]) -> Any:
-    rows = answer["data"]
-    if name == "empty_list":
-        answer["data"] = []
-    elif name == "nan" and rows:
-        rows[0]["value"] = "NaN"
-    elif name == "null_caps":
-        for row in rows[::3]:
-            row["value"] = None
-    elif name == "repeat_page" and rows:
-        answer["data"] = [rows[0], *rows]
-    elif name == "unit_slip" and rows:
-        rows[0]["value"] = str(int(rows[0]["value"]) * _UNIT_SLIP)
-    return answer
-
-
-def _spoil_csv(name: str, header: str, lines: list[str]) -> list[str]:
-    if name == "empty_list" or not lines:
-        return [header]
-    day, _, points = lines[-1].partition(",")
-    if name == "nan":
-        lines[-1] = f"{day},nan"
-    elif name == "null_caps":
-        kept = lines[::-1]
-        kept[::3] = [line.partition(",")[0] + "," for line in kept[::3]]
-        lines = kept[::-1]
-    elif name == "repeat_page":
-        lines.append(lines[-1])
-    elif name == "unit_slip":
-        lines[-1] = f"{day},{float(points) * _UNIT_SLIP:.6f}"
-    return [header, *lines]
-
-
-def spoil_body(name: str, endpoint: str, body: bytes) -> bytes:
-    """Return the body as the fault leaves it.
-
-    Args:
-        name: One of ``BODY_FAULTS``; ``stale_stamp``, ``cut_connection`` and CoinGecko's
-            ``repeat_page`` change the request or the connection, so they leave it alone.
-        endpoint: One of ``ENDPOINTS``.
-        body: The right body.
-    """
-    if name in ("stale_stamp", "cut_connection"):
-        return body
-    if name == "html_200":
-        return _HTML
-    if name == "truncated":
-        return body[: len(body) // 2]
-    if endpoint.startswith("cboe"):
-        header, *lines = body.decode().splitlines()
-        return "\n".join([*_spoil_csv(name, header, lines), ""]).encode()
-    answer = json.loads(body)
-    spoil: Callable[[str, Any], Any] = _spoil_markets if endpoint == "coingecko" else _spoil_fng
-    return json.dumps(spoil(name, answer)).encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 
@@ -10,8 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.datasets import ColumnType, Dataset, get_dataset
-from pipeline.files import replacing, write_bytes_atomically
+from pipeline.errors import ConfigurationError
+from pipeline.files import replacing
 from pipeline.sandbox.market import SimulatedMarket
+from pipeline.sandbox.raw_frames import FRAMES
+from pipeline.sandbox.references import write_classes
+
+FIRST_DATASETS = ("market_daily", "equity_daily", "sentiment_daily")
+ALL_DATASETS = tuple(FRAMES)
 
 _ARROW_TYPES: dict[ColumnType, pa.DataType] = {
     "date": pa.date32(),
@@ -23,7 +30,13 @@ _ARROW_TYPES: dict[ColumnType, pa.DataType] = {
 }
 
 
-def _write(dataset: Dataset, frame: pd.DataFrame, folder: Path) -> Path:
+def _dataset_of(name: str) -> Dataset:
+    """Return the dataset whose name a file's name begins with."""
+    return get_dataset(name.partition("_daily")[0] + "_daily")
+
+
+def _write(name: str, frame: pd.DataFrame, folder: Path) -> Path:
+    dataset = _dataset_of(name)
     schema = pa.schema(
         [
             pa.field(column.name, _ARROW_TYPES[column.type], column.nullable)
@@ -31,47 +44,44 @@ def _write(dataset: Dataset, frame: pd.DataFrame, folder: Path) -> Path:
         ]
     )
     table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
-    path = folder / f"{dataset.name}_sandbox.parquet"
+    path = folder / f"{name}_sandbox.parquet"
     with replacing(path) as temporary:
         pq.write_table(table.replace_schema_metadata(None), temporary, compression="zstd")
     return path
 
 
-def _write_classes(market: SimulatedMarket, first: date, last: date, folder: Path) -> Path:
-    """Write a class for every simulated coin, as a user does for coins that we do not know."""
-    coin_ids = market.market_history(first, last)["coin_id"].unique()
-    rows = [
-        f"{coin_id},coin,,,,simulated\n"
-        for coin_id in sorted(coin_ids)
-        if coin_id.startswith("sim-")
-    ]
-    path = folder / "asset_class.csv"
-    header = "coin_id,asset_class,parent_coin_id,effective_from,effective_to,note\n"
-    write_bytes_atomically(path, (header + "".join(rows)).encode())
-    return path
-
-
-def export_history(market: SimulatedMarket, folder: Path, first: date, last: date) -> list[Path]:
+def export_history(
+    market: SimulatedMarket,
+    folder: Path,
+    first: date,
+    last: date,
+    datasets: Collection[str] = FIRST_DATASETS,
+) -> list[Path]:
     """Write the market's history as Parquet in the columns of the raw datasets.
 
     Args:
         market: Where the figures come from.
-        folder: Gets ``market_daily_sandbox.parquet``, ``equity_daily_sandbox.parquet``,
-            ``sentiment_daily_sandbox.parquet`` and ``asset_class.csv``; files of these names
-            are replaced.
+        folder: Gets ``<name>_sandbox.parquet`` for each name and ``asset_class.csv``; files
+            of these names are replaced.
         first: First day.
         last: Last day, included.
+        datasets: Names in ``ALL_DATASETS``. A suffix behind a dataset's name is another
+            source or series of it.
 
     Returns:
-        The files, without lineage columns; days are Arrow ``date32``.
+        The files, without lineage columns; days are Arrow ``date32``. Sources are those that
+        the live extractors name.
 
     Raises:
-        ConfigurationError: A day is outside the market.
+        ConfigurationError: A day is outside the market, or a name is unknown.
     """
+    unknown = sorted(set(datasets) - FRAMES.keys())
+    if unknown:
+        raise ConfigurationError(
+            f"the sandbox has no history of {unknown[0]!r}; there is: {', '.join(FRAMES)}"
+        )
     histories = {
-        "market_daily": market.market_history(first, last),
-        "equity_daily": market.equity_history(first, last),
-        "sentiment_daily": market.sentiment_history(first, last),
+        name: make(market, first, last) for name, make in FRAMES.items() if name in datasets
     }
-    written = [_write(get_dataset(name), frame, folder) for name, frame in histories.items()]
-    return [*written, _write_classes(market, first, last, folder)]
+    written = [_write(name, frame, folder) for name, frame in histories.items()]
+    return [*written, write_classes(market, first, last, folder)]

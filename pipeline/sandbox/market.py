@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
 from pipeline.errors import ConfigurationError
+from pipeline.sandbox.aggregates import Aggregates, simulate_aggregates
 from pipeline.sandbox.cast import COLLAPSING_COIN_ID, Coin, Kind, Scenario, cast_coins
+from pipeline.sandbox.derivatives import Derivatives, simulate_derivatives
 from pipeline.sandbox.factors import Factors, simulate_factors
+from pipeline.sandbox.flows import Flows, simulate_flows
 from pipeline.sandbox.paths import CoinPaths, simulate_coins
+from pipeline.sandbox.perps import cast_perps
 from pipeline.sandbox.randomness import Floats
+from pipeline.sandbox.snapshots import add_vendor_figures
+from pipeline.sandbox.truths import Truths, collect_truths
 
 DEFAULT_FIRST_DAY = date(2022, 1, 1)
 DEFAULT_COIN_COUNT = 300
@@ -23,6 +31,7 @@ EQUITY_TICKERS = ("RUT", "SPX")
 # Arrays always span whole blocks: a vectorised function may round the last few elements
 # of an array by another code path, and no day may change when the market is extended.
 _BLOCK_DAYS = 256
+_SNAPSHOTS_KEPT = 16
 
 _CLASS_BOUNDS = ((25, "Extreme Fear"), (47, "Fear"), (55, "Neutral"), (75, "Greed"))
 
@@ -114,6 +123,66 @@ class SimulatedMarket:
             column: np.array([getattr(coin, column) for coin in self._sim.coins], dtype=object)
             for column in columns
         }
+        self._lazy_lock = threading.RLock()
+        self._lazy: dict[str, Any] = {}
+        self._snapshots: dict[date, pd.DataFrame] = {}
+
+    def _once(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return what ``make`` made the first time; one thread makes, the others wait."""
+        with self._lazy_lock:
+            if name not in self._lazy:
+                self._lazy[name] = make()
+            return self._lazy[name]
+
+    @property
+    def coins(self) -> list[Coin]:
+        """The cast; a coin's place in it is its column in ``paths``."""
+        return self._sim.coins
+
+    @property
+    def paths(self) -> CoinPaths:
+        """What every coin does, in days since ``first_day``, beyond ``last_day`` too."""
+        return self._sim.paths
+
+    @property
+    def factors(self) -> Factors:
+        """What moves every coin at once, in days since ``first_day``."""
+        return self._sim.factors
+
+    @property
+    def derivatives(self) -> Derivatives:
+        """The perpetuals, in days since ``first_day``; simulated when first asked for."""
+        return cast(Derivatives, self._once("derivatives", self._simulate_derivatives))
+
+    def _simulate_derivatives(self) -> Derivatives:
+        sim = self._sim
+        perps = cast_perps(sim.coins, sim.paths)
+        return simulate_derivatives(self.seed, perps, sim.paths, sim.factors, self.scenario)
+
+    @property
+    def flows(self) -> Flows:
+        """Exchange balances and chains, in days since ``first_day``; made when asked for."""
+        sim = self._sim
+        made = self._once(
+            "flows", lambda: simulate_flows(self.seed, sim.coins, sim.paths, self.scenario)
+        )
+        return cast(Flows, made)
+
+    @property
+    def aggregates(self) -> Aggregates:
+        """Figures of the whole market, in days since ``first_day``; made when asked for."""
+        sim = self._sim
+        made = self._once(
+            "aggregates",
+            lambda: simulate_aggregates(self.seed, sim.coins, sim.paths, sim.factors),
+        )
+        return cast(Aggregates, made)
+
+    @property
+    def truths(self) -> Truths:
+        """What is planted in this market, for tests of the signals to find again."""
+        gone = {coin.coin_id: coin.delisting_index for coin in self._sim.coins}
+        return collect_truths(self.first_day, self.scenario, self.derivatives, self.flows, gone)
 
     @property
     def crash_day(self) -> date:
@@ -130,7 +199,12 @@ class SimulatedMarket:
         """The planted top-10 coin that collapses."""
         return COLLAPSING_COIN_ID
 
-    def _index(self, day: date) -> int:
+    def index_of(self, day: date) -> int:
+        """Return the days from ``first_day`` to ``day``.
+
+        Raises:
+            ConfigurationError: The day is outside the market.
+        """
         if not self.first_day <= day <= self.last_day:
             raise ConfigurationError(
                 f"the simulated market knows {self.first_day} to {self.last_day}, not {day}; "
@@ -139,7 +213,7 @@ class SimulatedMarket:
         return (day - self.first_day).days
 
     def _days(self, first: date, last: date) -> tuple[slice, list[date]]:
-        start, stop = self._index(first), self._index(last) + 1
+        start, stop = self.index_of(first), self.index_of(last) + 1
         return slice(start, stop), [self.first_day + timedelta(days=n) for n in range(start, stop)]
 
     def _rows(self, first: date, last: date) -> pd.DataFrame:
@@ -256,7 +330,8 @@ class SimulatedMarket:
             day: UTC day within the market.
 
         Returns:
-            One row per listed coin. Added: provider_rank, rank_with_copies, is_copy,
+            One row per listed coin, shared by all callers. Added: coin_number,
+            provider_rank, rank_with_copies, is_copy,
             previous_price_usd and previous_cap_usd (null on the first day of a coin),
             max_supply (null where there is none), high_price_usd and high_date,
             low_price_usd and low_date (of all days since listing).
@@ -264,31 +339,17 @@ class SimulatedMarket:
         Raises:
             ConfigurationError: The day is outside the market.
         """
-        index = self._index(day)
-        sim, paths = self._sim, self._sim.paths
-        numbers = np.nonzero(paths.is_listed[index])[0]
-        past = paths.price_usd[: index + 1, numbers]
-        was_listed = paths.is_listed[: index + 1, numbers]
-        high_at = np.argmax(np.where(was_listed, past, -np.inf), axis=0)
-        low_at = np.argmin(np.where(was_listed, past, np.inf), axis=0)
-        everyone = np.arange(len(numbers))
-        before = max(index - 1, 0)
-        had_yesterday = paths.is_listed[before, numbers] & (index > 0)
-        snapshot = self._rows(day, day).drop(columns=["market_date", "source"])
-        snapshot = snapshot.assign(
-            rank_with_copies=pd.array(sim.rank_with_copies[index, numbers], dtype="Int64"),
-            is_copy=[sim.coins[number].kind is Kind.WRAPPED for number in numbers],
-            previous_price_usd=np.where(had_yesterday, paths.price_usd[before, numbers], np.nan),
-            previous_cap_usd=np.where(had_yesterday, paths.cap_usd[before, numbers], np.nan),
-            max_supply=np.array([sim.coins[n].max_supply for n in numbers], dtype=np.float64),
-            high_price_usd=past[high_at, everyone],
-            high_date=[self.first_day + timedelta(days=int(n)) for n in high_at],
-            low_price_usd=past[low_at, everyone],
-            low_date=[self.first_day + timedelta(days=int(n)) for n in low_at],
-        )
-        return snapshot.sort_values(
-            ["market_cap_usd", "coin_id"], ascending=[False, True], ignore_index=True
-        )
+        index = self.index_of(day)
+        with self._lazy_lock:
+            if day not in self._snapshots:
+                if len(self._snapshots) >= _SNAPSHOTS_KEPT:
+                    self._snapshots.pop(next(iter(self._snapshots)))
+                coins = self._rows(day, day).drop(columns=["market_date", "source"])
+                sim = self._sim
+                self._snapshots[day] = add_vendor_figures(
+                    coins, sim.coins, sim.paths, sim.rank_with_copies, self.first_day, index
+                )
+            return self._snapshots[day]
 
 
 class GrowingMarket:

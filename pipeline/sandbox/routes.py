@@ -2,107 +2,84 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from email.utils import format_datetime
-from urllib.parse import parse_qsl, unquote, urlsplit
 
-from pipeline.errors import ConfigurationError, TidemarkError
-from pipeline.sandbox import wire
-from pipeline.sandbox.faults import BODY_FAULTS, STATUS_FAULTS, Fault, FaultBoard, spoil_body
+from pipeline.errors import TidemarkError
+from pipeline.sandbox.endpoints import Endpoint
+from pipeline.sandbox.fault_names import ALL_STATUS_FAULTS
+from pipeline.sandbox.faults import FaultBoard
 from pipeline.sandbox.market import GrowingMarket
-from pipeline.sandbox.sessions import is_session, session_close
-
-JSON_TYPE = "application/json; charset=utf-8"
-CSV_TYPE = "text/csv"
-HTML_TYPE = "text/html; charset=utf-8"
-RETRY_AFTER_SECONDS = 1
-
-_STALE = timedelta(days=3)
-_AT_PREFIX = re.compile(r"^/at/([^/]+)(/.*)?$")
-_ENDPOINT_OF_PATH = {
-    "/coingecko/api/v3/coins/markets": "coingecko",
-    "/cboe/api/global/us_indices/daily_prices/RUT_History.csv": "cboe-rut",
-    "/cboe/api/global/us_indices/daily_prices/SPX_History.csv": "cboe-spx",
-    "/alternative_me/fng": "alternative_me",
-}
-_EXAMPLES = (
-    "/coingecko/api/v3/coins/markets?vs_currency=usd&per_page=250&page=1",
-    "/cboe/api/global/us_indices/daily_prices/RUT_History.csv",
-    "/cboe/api/global/us_indices/daily_prices/SPX_History.csv",
-    "/alternative_me/fng/?limit=0",
-    "/healthz",
-    "/_sandbox/faults",
+from pipeline.sandbox.messages import (
+    HTML_TYPE,
+    JSON_TYPE,
+    ZIP_TYPE,
+    Request,
+    Response,
+    World,
+    render_json,
+    seconds_of,
 )
+from pipeline.sandbox.registry import ENDPOINTS, find_endpoint
+from pipeline.sandbox.spoiled_bodies import HTML, gzip_bomb, spoil_body, zip_bomb
+
+NEVER_SECONDS = 3600.0
+BANNED_SECONDS = 120
+
+_DAYS_EARLIER = {"stale_stamp": 3, "yesterday_body": 1}
+_WIRE = {"cut_connection": "cut", "reset": "reset", "slow_drip": "drip"}
+_UNTOUCHED = {*_DAYS_EARLIER, *_WIRE, "slow", "timeout", "wrong_checksum", "gzip_bomb"}
+_CHECKSUM = ".CHECKSUM"
+_DAY_IN_PATH = re.compile(r"[0-9]{4}-[0-9]{2}(-[0-9]{2})?(?=\.zip)")
 
 
 @dataclass(frozen=True)
-class Request:
-    """A request: the pretended or real time, the path behind ``/at/...``, the parameters."""
+class Timing:
+    """How long the faults of delay last, in seconds."""
 
-    path: str
-    parameters: dict[str, str]
-    now: datetime
-
-
-@dataclass(frozen=True)
-class Response:
-    """An answer. ``delay_seconds`` passes before it; a cut one ends half-way."""
-
-    status: int
-    content_type: str
-    body: bytes
-    headers: dict[str, str] = field(default_factory=dict)
-    delay_seconds: float = 0.0
-    is_cut: bool = False
-
-
-def parse_request(target: str, clock: Callable[[], datetime]) -> Request:
-    """Split a request target.
-
-    Args:
-        target: Path and query, perhaps behind ``/at/2026-11-19T01:10:00Z``.
-        clock: Gives the time of requests without that prefix.
-
-    Raises:
-        ConfigurationError: The time is not an ISO instant with an offset.
-    """
-    parts = urlsplit(target)
-    path, now = unquote(parts.path), None
-    prefixed = _AT_PREFIX.match(path)
-    if prefixed:
-        path = prefixed[2] or "/"
-        try:
-            now = datetime.fromisoformat(prefixed[1])
-        except ValueError as exc:
-            raise ConfigurationError(f"{prefixed[1]!r} is not an ISO instant") from exc
-        if now.tzinfo is None:
-            raise ConfigurationError(f"{prefixed[1]!r} has no offset; end it with Z")
-    moment = (now or clock()).astimezone(UTC)
-    return Request(path, dict(parse_qsl(parts.query, keep_blank_values=True)), moment)
+    slow_seconds: float
+    never_seconds: float = NEVER_SECONDS
 
 
 def _text_error(status: int, message: str) -> Response:
-    return Response(status, JSON_TYPE, wire.render_text_error(message))
+    return Response(status, JSON_TYPE, render_json({"error": message}))
+
+
+def example_request(endpoint: Endpoint, now: datetime) -> str:
+    """Return an endpoint's example, with its dates around ``now``, behind its vendor's folder."""
+    before_last = now.date() - timedelta(days=2)
+    month = now.date().replace(day=1) - timedelta(days=32)
+    filled = endpoint.example.format(
+        before_last=before_last,
+        month_before_last=f"{month:%Y-%m}",
+        days_ago_seconds=seconds_of(now.date() - timedelta(days=8)),
+        now_seconds=int(now.timestamp()),
+    )
+    return f"/{endpoint.vendor}{filled}"
 
 
 class Router:
     """Answers requests about one market."""
 
-    def __init__(self, market: GrowingMarket, faults: FaultBoard, slow_seconds: float) -> None:
-        self.market, self.faults, self._slow_seconds = market, faults, slow_seconds
+    def __init__(self, market: GrowingMarket, faults: FaultBoard, timing: Timing) -> None:
+        self.market, self.faults, self._timing = market, faults, timing
 
     def answer(self, request: Request) -> Response:
         """Return the answer, with the fault that its endpoint suffers at present."""
-        endpoint = _ENDPOINT_OF_PATH.get(request.path.rstrip("/") or "/")
-        if endpoint is None:
+        found = find_endpoint(request.path)
+        if found is None:
             return self._own_page(request)
+        endpoint, groups = found
         fault = self.faults.take(endpoint, request.path)
         try:
-            return self._answer_vendor(endpoint, request, fault)
+            if fault is None:
+                return self._ask(endpoint, groups, request)
+            return self._spoil(endpoint, groups, request, fault.name)
         except TidemarkError as exc:
             return _text_error(400, str(exc))
 
@@ -113,103 +90,114 @@ class Router:
             return Response(200, HTML_TYPE, _index_page(self.market, request.now))
         return _text_error(404, f"the sandbox has no page {request.path}")
 
-    def _answer_vendor(self, endpoint: str, request: Request, fault: Fault | None) -> Response:
-        name = None if fault is None else fault.name
-        if name in STATUS_FAULTS:
-            return _status_answer(STATUS_FAULTS[name])
-        now = request.now - _STALE if name == "stale_stamp" else request.now
-        parameters = request.parameters
-        if name == "repeat_page":
-            parameters = parameters | {"page": "1"}
-        if endpoint == "coingecko":
-            response = self._markets(parameters, now)
-        elif endpoint == "alternative_me":
-            response = self._sentiment(parameters, now)
-        else:
-            response = self._index_history(endpoint.partition("-")[2].upper(), now)
-        if name is None or response.status != 200:
+    def _ask(self, endpoint: Endpoint, groups: Mapping[str, str], request: Request) -> Response:
+        return endpoint.answer(World(self.market, request.now), request, groups)
+
+    def _spoil(
+        self, endpoint: Endpoint, groups: Mapping[str, str], request: Request, name: str
+    ) -> Response:
+        if name in ALL_STATUS_FAULTS:
+            return _refuse(endpoint, request, name)
+        if name == "timeout":
+            return Response(
+                200, JSON_TYPE, b"", delay_seconds=self._timing.never_seconds, wire="none"
+            )
+        if name in _DAYS_EARLIER:
+            request = _earlier(endpoint, request, _DAYS_EARLIER[name])
+            found = find_endpoint(request.path)
+            groups = groups if found is None else found[1]
+        if name == "repeat_page" and endpoint.page_parameter is not None:
+            parameter, first = endpoint.page_parameter
+            return self._ask(
+                endpoint,
+                groups,
+                replace(request, parameters=request.parameters | {parameter: first}),
+            )
+        response = self._ask(endpoint, groups, request)
+        if response.status != 200:
             return response
-        return Response(
-            200,
-            HTML_TYPE if name == "html_200" else response.content_type,
-            spoil_body(name, endpoint, response.body) if name in BODY_FAULTS else response.body,
-            response.headers,
-            delay_seconds=self._slow_seconds if name == "slow" else 0.0,
-            is_cut=name == "cut_connection",
+        if name == "missing_page" and endpoint.page_parameter is not None:
+            parameter, first = endpoint.page_parameter
+            if request.parameters.get(parameter, first) == first:
+                return response
+            return replace(response, body=spoil_body("empty_list", endpoint.shape, response.body))
+        if name == "gzip_bomb":
+            return _bomb(response, request)
+        response = replace(
+            response,
+            delay_seconds=self._timing.slow_seconds if name == "slow" else 0.0,
+            wire=_WIRE.get(name, ""),
         )
+        if request.path.endswith(_CHECKSUM):
+            return self._spoil_checksum(endpoint, request, response, name)
+        if name in _UNTOUCHED:
+            return response
+        body = spoil_body(name, endpoint.shape, response.body)
+        content_type = HTML_TYPE if name == "html_200" else response.content_type
+        return replace(response, body=body, content_type=content_type)
 
-    def _markets(self, parameters: dict[str, str], now: datetime) -> Response:
-        if "vs_currency" not in parameters:
-            return _text_error(422, "Missing parameter vs_currency")
-        if parameters["vs_currency"].lower() != "usd":
-            return _text_error(400, "invalid vs_currency")
-        precision = parameters.get("precision")
-        if precision is not None and precision != "full" and not _is_count(precision, 18):
-            return _text_error(400, "invalid precision")
-        last_close = now.date() - timedelta(days=1)
-        market = self.market.until(last_close)
-        body = wire.render_markets(
-            market.vendor_snapshot(last_close),
-            now,
-            page=_count(parameters, "page", 1),
-            per_page=_count(parameters, "per_page", 100),
-            order=parameters.get("order", "market_cap_desc"),
-            ids=frozenset(part for part in parameters.get("ids", "").split(",") if part),
-            include_rehypothecated=parameters.get("include_rehypothecated") == "true",
-            precision=precision,
-        )
-        return Response(200, JSON_TYPE, body, {"Cache-Control": "max-age=30, public"})
-
-    def _index_history(self, ticker: str, now: datetime) -> Response:
-        last = last_closed_session(now)
-        market = self.market.until(last)
-        body = wire.render_index_history(market.equity_history(market.first_day, last), ticker)
-        headers = {"Last-Modified": format_datetime(session_close(last), usegmt=True)}
-        return Response(200, CSV_TYPE, body, headers)
-
-    def _sentiment(self, parameters: dict[str, str], now: datetime) -> Response:
-        limit = parameters.get("limit", "1") or "1"
-        market = self.market.until(now.date())
-        history = market.sentiment_history(market.first_day, now.date())
-        if not _is_count(limit):
-            return Response(200, JSON_TYPE, wire.render_fng(history, now, error="invalid limit"))
-        return Response(200, JSON_TYPE, wire.render_fng(history, now, limit=int(limit)))
+    def _spoil_checksum(
+        self, endpoint: Endpoint, request: Request, response: Response, name: str
+    ) -> Response:
+        """Answer a spoilt file's checksum: it fits, unless that is the fault."""
+        if name == "wrong_checksum":
+            digest, _, rest = response.body.partition(b" ")
+            return replace(response, body=digest[::-1] + b" " + rest)
+        if name == "html_200":
+            return replace(response, body=HTML, content_type=HTML_TYPE)
+        if name in _UNTOUCHED or name == "truncated":
+            return response
+        path = request.path.removesuffix(_CHECKSUM)
+        found = find_endpoint(path)
+        if found is None:
+            return response
+        good = self._ask(endpoint, found[1], replace(request, path=path))
+        digest = hashlib.sha256(spoil_body(name, endpoint.shape, good.body)).hexdigest().encode()
+        return replace(response, body=digest + response.body[len(digest) :])
 
 
-def _is_count(text: str, most: int = 10**6) -> bool:
-    return text.isdecimal() and text.isascii() and len(text) < 8 and int(text) <= most
+def _earlier(endpoint: Endpoint, request: Request, days: int) -> Request:
+    """Return the request as it was some days ago, or for the file of some days ago."""
+    if not endpoint.is_dated:
+        return replace(request, now=request.now - timedelta(days=days))
+
+    def before(match: re.Match[str]) -> str:
+        if match[1]:
+            return str(date.fromisoformat(match[0]) - timedelta(days=days))
+        return f"{date.fromisoformat(f'{match[0]}-01') - timedelta(days=days):%Y-%m}"
+
+    return replace(request, path=_DAY_IN_PATH.sub(before, request.path))
 
 
-def _count(parameters: dict[str, str], name: str, default: int) -> int:
-    text = parameters.get(name, "")
-    return int(text) if _is_count(text) else default
+def _bomb(response: Response, request: Request) -> Response:
+    if response.content_type == ZIP_TYPE:
+        name = request.path.rpartition("/")[2].removesuffix(".zip")
+        return replace(response, body=zip_bomb(f"{name}.csv"))
+    headers = response.headers | {"Content-Encoding": "gzip"}
+    return replace(response, body=gzip_bomb(), headers=headers, wire="encoded")
 
 
-def _status_answer(status: int) -> Response:
-    if status == 403:
-        return Response(403, HTML_TYPE, b"<html><body>error code: 1020</body></html>")
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 429 else {}
-    message = {
-        429: "You've exceeded the Rate Limit. The sandbox was asked to say so.",
-        404: "not found",
-    }.get(status, "The sandbox was asked to fail.")
-    return Response(status, JSON_TYPE, wire.render_coingecko_error(message, status), headers)
-
-
-def last_closed_session(now: datetime) -> date:
-    """Return the New York session whose close is the latest one at or before ``now``."""
-    day = now.astimezone(UTC).date()
-    while not is_session(day) or session_close(day) > now:
-        day -= timedelta(days=1)
-    return day
+def _refuse(endpoint: Endpoint, request: Request, name: str) -> Response:
+    status = ALL_STATUS_FAULTS[name]
+    headers = {
+        "status_418": {"Retry-After": str(BANNED_SECONDS)},
+        "status_429": {"Retry-After": "1"},
+        "status_429_float": {"Retry-After": "0.75"},
+        "status_429_date": {
+            "Retry-After": format_datetime(request.now + timedelta(seconds=1), usegmt=True)
+        },
+        "status_429_reset": {"x-ratelimit-reset": "1"},
+    }.get(name, {})
+    return Response(status, *endpoint.render_error(status), headers)
 
 
 def _index_page(market: GrowingMarket, now: datetime) -> bytes:
     example = datetime.combine(now.date(), time(1, 10), UTC)
-    pretended = f"/at/{example:%Y-%m-%dT%H:%M:%SZ}{_EXAMPLES[0]}"
+    paths = [example_request(endpoint, example) for endpoint in ENDPOINTS]
+    pretended = f"/at/{example:%Y-%m-%dT%H:%M:%SZ}"
     links = "\n".join(
         f'<li><a href="{html.escape(path)}"><code>{html.escape(path)}</code></a></li>'
-        for path in (*_EXAMPLES, pretended)
+        for path in (*paths, "/healthz", "/_sandbox/faults", f"{pretended}{paths[0]}")
     )
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Tidemark sandbox</title>
@@ -217,14 +205,15 @@ def _index_page(market: GrowingMarket, now: datetime) -> bytes:
 <style>body{{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:3rem auto;padding:0 1rem}}
 code{{overflow-wrap:anywhere}}</style></head>
 <body><h1>Tidemark sandbox</h1>
-<p>A simulated market in the wire formats of CoinGecko, Cboe and alternative.me. Every figure is
-drawn from seed {market.seed}; none is a real price. The market begins on {market.first_day}
-with {market.coin_count} coins.</p>
+<p>A simulated market in the wire formats of the vendors. Every figure is drawn from seed
+{market.seed}; none is a real price. The market begins on {market.first_day} with
+{market.coin_count} coins.</p>
 <ul>
 {links}
 </ul>
 <p>A path that begins with <code>/at/&lt;instant&gt;</code> is answered as if it were that time.
-<code>PUT /_sandbox/faults</code> with <code>{{"coingecko": "html_200"}}</code> makes a vendor
-misbehave, <code>{{"coingecko": null}}</code> cures it.</p>
+<code>PUT /_sandbox/faults</code> with <code>{{"coingecko:coins/markets": "html_200"}}</code>
+makes an endpoint misbehave, <code>{{"coingecko": "html_200"}}</code> a whole vendor,
+<code>null</code> cures it.</p>
 </body></html>
 """.encode()

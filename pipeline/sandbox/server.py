@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import os
 import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,15 +20,11 @@ from typing import Any, Self
 
 from pipeline.errors import ConfigurationError
 from pipeline.sandbox.cast import Scenario
-from pipeline.sandbox.faults import ENDPOINTS, FaultBoard, FaultRule
+from pipeline.sandbox.faults import FaultBoard, FaultRule
 from pipeline.sandbox.market import DEFAULT_COIN_COUNT, DEFAULT_FIRST_DAY, GrowingMarket
-from pipeline.sandbox.routes import (
-    JSON_TYPE,
-    Response,
-    Router,
-    parse_request,
-)
-from pipeline.sandbox.wire import render_text_error
+from pipeline.sandbox.messages import JSON_TYPE, ZIP_TYPE, Response, parse_request, render_json
+from pipeline.sandbox.registry import VENDOR_NAMES
+from pipeline.sandbox.routes import Router, Timing
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +32,8 @@ _FAULTS_PATH = "/_sandbox/faults"
 _LARGEST_REQUEST_BYTES = 64 * 1024
 _SMALLEST_GZIP_BYTES = 500
 _IDLE_SECONDS = 120.0
+_DRIP_PIECES = 20
+_DRIP_LENGTH = 5
 
 
 def _utc_now() -> datetime:
@@ -56,8 +56,14 @@ class _HttpServer(ThreadingHTTPServer):
     block_on_close = True
     request_queue_size = 64
 
-    def __init__(self, address: tuple[str, int], router: Router, clock: Callable[[], datetime]):
-        self.router, self.clock = router, clock
+    def __init__(
+        self,
+        address: tuple[str, int],
+        router: Router,
+        clock: Callable[[], datetime],
+        drip_seconds: float,
+    ) -> None:
+        self.router, self.clock, self.drip_seconds = router, clock, drip_seconds
         self.stopping = threading.Event()
         self._connections: set[socket.socket] = set()
         self._connections_lock = threading.Lock()
@@ -113,9 +119,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_faults()
             return
         try:
-            request = parse_request(self.path, self.server.clock)
+            request = parse_request(self.path, self.server.clock, dict(self.headers.items()))
         except ConfigurationError as exc:
-            self._send(Response(400, JSON_TYPE, render_text_error(str(exc))), _utc_now())
+            self._send_error_text(400, str(exc))
             return
         self._send(self.server.router.answer(request), request.now)
 
@@ -147,7 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send_faults()
 
     def _send_error_text(self, status: int, message: str) -> None:
-        self._send(Response(status, JSON_TYPE, render_text_error(message)), _utc_now())
+        self._send(Response(status, JSON_TYPE, render_json({"error": message})), _utc_now())
 
     def _send_faults(self) -> None:
         body = json.dumps(dict(self.server.router.faults)).encode()
@@ -157,10 +163,15 @@ class _Handler(BaseHTTPRequestHandler):
         if response.delay_seconds and self.server.stopping.wait(response.delay_seconds):
             self.close_connection = True
             return
+        if response.wire == "none":
+            self.close_connection = True
+            return
         body, headers = response.body, dict(response.headers)
         is_gzip = "gzip" in self.headers.get("Accept-Encoding", "")
-        if is_gzip and len(body) >= _SMALLEST_GZIP_BYTES:
-            body = gzip.compress(body, compresslevel=6, mtime=0)
+        is_packed = response.wire == "encoded" or response.content_type == ZIP_TYPE
+        if is_gzip and len(body) >= _SMALLEST_GZIP_BYTES and not is_packed:
+            # The fastest level: on one machine the client waits for the packing.
+            body = gzip.compress(body, compresslevel=1, mtime=0)
             headers["Content-Encoding"] = "gzip"
         self.log_request(response.status, len(body))
         self.send_response_only(response.status)
@@ -172,16 +183,37 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
-        if response.is_cut:
-            body, self.close_connection = body[: len(body) // 2], True
-        if self.command != "HEAD":
+        if self.command == "HEAD":
+            return
+        if response.wire in ("cut", "reset"):
+            self.wfile.write(body[: len(body) // 2])
+            self.close_connection = True
+            if response.wire == "reset":
+                self._reset_connection()
+        elif response.wire == "drip":
+            self._drip(body)
+        else:
             self.wfile.write(body)
+
+    def _reset_connection(self) -> None:
+        """Close the connection so that the client sees a reset and not an end."""
+        no_lingering = struct.pack("ii", 1, 0)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_lingering)
+        os.close(self.connection.detach())
+
+    def _drip(self, body: bytes) -> None:
+        size = -(-len(body) // _DRIP_PIECES) or 1
+        for start in range(0, len(body), size):
+            self.wfile.write(body[start : start + size])
+            if self.server.stopping.wait(self.server.drip_seconds):
+                self.close_connection = True
+                return
 
 
 class Sandbox:
     """A sandbox server: bound when made, answering from ``start`` to ``close``.
 
-    ``faults`` maps an endpoint to a fault name and may be changed at any time.
+    ``faults`` maps a vendor or an endpoint to a fault name and may be changed at any time.
     """
 
     def __init__(self, server: _HttpServer) -> None:
@@ -201,13 +233,13 @@ class Sandbox:
         """Return the address that stands for a vendor's host.
 
         Args:
-            vendor: ``coingecko``, ``cboe`` or ``alternative_me``; empty for the root.
+            vendor: A name in ``pipeline.sources.vendors``; empty for the root.
             now: Answer as if it were this time; the real time when left out.
 
         Raises:
             ConfigurationError: There is no such vendor, or ``now`` has no time zone.
         """
-        if vendor and vendor not in ENDPOINTS:
+        if vendor and vendor not in VENDOR_NAMES:
             raise ConfigurationError(f"the sandbox has no vendor {vendor!r}")
         prefix = ""
         if now is not None:
@@ -280,7 +312,7 @@ def create_server(
         host: Address to listen on; the sandbox has no password, so keep it local.
         port: 0 for any free port.
         faults: Faults to begin with, or a rule (see ``FaultBoard``).
-        slow_seconds: How long the fault ``slow`` waits.
+        slow_seconds: How long the fault ``slow`` waits; ``slow_drip`` takes five times that.
         clock: The time of requests without ``/at/``.
 
     Returns:
@@ -292,7 +324,9 @@ def create_server(
     """
     board = FaultBoard(faults)
     growing = market or GrowingMarket(seed, first_day, coin_count, scenario)
-    return Sandbox(_HttpServer((host, port), Router(growing, board, slow_seconds), clock))
+    router = Router(growing, board, Timing(slow_seconds))
+    drip_seconds = slow_seconds * _DRIP_LENGTH / _DRIP_PIECES
+    return Sandbox(_HttpServer((host, port), router, clock, drip_seconds))
 
 
 def serve(seed: int = 7, **options: Any) -> Sandbox:

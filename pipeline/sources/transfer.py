@@ -10,7 +10,7 @@ import requests
 import urllib3
 
 from pipeline import __version__
-from pipeline.errors import PayloadError, RateLimitedError, SourceError
+from pipeline.errors import PayloadError, SourceError
 from pipeline.sources.wire import BodyDecoder, TruncatedBodyError
 
 _READ_BYTES = 65536
@@ -25,13 +25,33 @@ class HttpStatusError(SourceError):
         self.status = status
 
 
-class TransientError(Exception):
-    """An attempt failed in a way that the next one may not."""
+class AttemptError(Exception):
+    """One attempt failed; says what to raise in the end and what to do until then."""
 
-    def __init__(self, error: SourceError, wait_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        error: SourceError,
+        *,
+        is_retried: bool = False,
+        is_blocked: bool = False,
+        wait_seconds: float | None = None,
+        cool_seconds: float | None = None,
+    ) -> None:
+        """Describe a failed attempt.
+
+        Args:
+            error: What the caller of the client gets to see.
+            is_retried: Whether the next attempt may go better.
+            is_blocked: Whether something stood before the vendor, such as a web page.
+            wait_seconds: Pause that the vendor asks for before it.
+            cool_seconds: How long nobody should ask the vendor; None for no time at all.
+        """
         super().__init__(str(error))
         self.error = error
+        self.is_retried = is_retried
+        self.is_blocked = is_blocked
         self.wait_seconds = wait_seconds
+        self.cool_seconds = cool_seconds
 
 
 class _Session(requests.Session):
@@ -72,10 +92,11 @@ def translated_errors(what: str) -> Iterator[None]:
     try:
         yield
     except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError) as exc:
-        raise TransientError(
-            SourceError(f"{what}: no answer in time; try again later"),
+        raise AttemptError(
+            SourceError(f"{what}: no answer in time; try again later"), is_retried=True
         ) from exc
     except (
+        ConnectionError,
         requests.ConnectionError,
         requests.exceptions.ChunkedEncodingError,
         requests.exceptions.ContentDecodingError,
@@ -83,11 +104,12 @@ def translated_errors(what: str) -> Iterator[None]:
         TruncatedBodyError,
     ) as exc:
         reason = str(exc) if isinstance(exc, TruncatedBodyError) else type(exc).__name__
-        raise TransientError(
+        raise AttemptError(
             SourceError(
                 f"{what}: the connection failed or broke ({reason}); check the network, or try "
                 "again later"
             ),
+            is_retried=True,
         ) from exc
     except requests.RequestException as exc:
         raise SourceError(
@@ -97,9 +119,7 @@ def translated_errors(what: str) -> Iterator[None]:
     except PayloadError as exc:
         raise PayloadError(f"{what}: {exc}") from exc
     except SourceError as exc:
-        if isinstance(exc, HttpStatusError | RateLimitedError):
-            raise
-        raise SourceError(f"{what}: {exc}") from exc
+        raise AttemptError(SourceError(f"{what}: {exc}"), is_blocked=True) from exc
 
 
 def _feed(response: requests.Response, decoder: BodyDecoder, deadline: float) -> Iterator[None]:

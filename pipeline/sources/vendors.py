@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 
     from pipeline.settings import Settings
 
+HOST_REFUSALS = frozenset({402, 403, 418, 451})
+"""Statuses by which a vendor refuses our address or our plan, whatever is asked."""
+
+BANS = frozenset({418, 451})
+"""The same of a vendor whose 403 is about one file or one metric."""
+
+_MIB = 1024 * 1024
+
 
 @dataclass(frozen=True)
 class Vendor:
@@ -28,6 +36,7 @@ class Vendor:
         calls_per_month: Budget of a calendar month; None where there is none.
         licence: What may be done with the data, in one line with the credit.
         max_bytes: Largest body that is taken from it, decoded.
+        host_refusals: Statuses after which it is left alone for hours.
         key_setting: Field of ``Settings`` with its key; None where there is none.
         key_header: Header that carries the key.
         needs_key: Whether it answers nothing without a key.
@@ -38,7 +47,8 @@ class Vendor:
     calls_per_minute: int
     licence: str
     calls_per_month: int | None = None
-    max_bytes: int = 64 * 1024 * 1024
+    max_bytes: int = 16 * _MIB
+    host_refusals: frozenset[int] = HOST_REFUSALS
     key_setting: str | None = None
     key_header: str | None = None
     needs_key: bool = False
@@ -81,9 +91,10 @@ _ALL = (
     Vendor(
         "coinmarketcap",
         "https://pro-api.coinmarketcap.com",
-        calls_per_minute=20,
+        calls_per_minute=12,
         calls_per_month=10_000,
         licence=_CMC,
+        max_bytes=64 * _MIB,
     ),
     Vendor(
         "coinpaprika",
@@ -97,18 +108,23 @@ _ALL = (
         "https://community-api.coinmetrics.io",
         calls_per_minute=80,
         licence=_COINMETRICS,
+        max_bytes=64 * _MIB,
+        host_refusals=BANS,
     ),
     Vendor(
         "coinmetrics_archive",
         "https://raw.githubusercontent.com",
         calls_per_minute=60,
         licence=_COINMETRICS,
+        max_bytes=64 * _MIB,
+        host_refusals=BANS,
     ),
     Vendor(
         "binance_vision",
         "https://data.binance.vision",
         calls_per_minute=600,
         licence=_BINANCE,
+        host_refusals=BANS,
     ),
     Vendor(
         "binance_futures",
@@ -128,7 +144,13 @@ _ALL = (
         key_header="api_key",
         needs_key=True,
     ),
-    Vendor("defillama", "https://api.llama.fi", calls_per_minute=200, licence=_DEFILLAMA),
+    Vendor(
+        "defillama",
+        "https://api.llama.fi",
+        calls_per_minute=200,
+        licence=_DEFILLAMA,
+        max_bytes=128 * _MIB,
+    ),
     Vendor("defillama_coins", "https://coins.llama.fi", calls_per_minute=200, licence=_DEFILLAMA),
     Vendor(
         "defillama_stablecoins",
@@ -140,6 +162,7 @@ _ALL = (
         "cboe",
         "https://cdn.cboe.com",
         calls_per_minute=30,
+        host_refusals=BANS,
         licence=(
             "Cboe, FTSE Russell and S&P Dow Jones Indices; internal use only, no redistribution"
         ),

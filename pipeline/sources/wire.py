@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from pipeline.errors import PayloadError, SourceError
 from pipeline.sources.payload import SHOWN_CHARACTERS
@@ -23,12 +23,17 @@ _EPOCH_SECONDS = 1e9
 _EPOCH_MILLISECONDS = 1e11
 _ANY_FORMAT = frozenset({"", "text/plain", "application/octet-stream", "binary/octet-stream"})
 _CSV_TYPES = frozenset({"text/csv", "application/csv", "application/vnd.ms-excel"})
+_ZIP_TYPES = frozenset({"application/zip", "application/x-zip", "application/x-zip-compressed"})
+_ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
+_WEB_PAGE = re.compile(rb"<!doctype html|<html|<head|<body", re.IGNORECASE)
+_SNIFFED_BYTES = 1024
 
 
 def redact_text(text: str, secrets: Iterable[str]) -> str:
-    """Return ``text`` with every secret value replaced."""
+    """Return ``text`` with every secret value replaced, as written or as in a URL."""
     for secret in secrets:
-        text = text.replace(secret, HIDDEN)
+        for form in {secret, quote(secret, safe="")}:
+            text = re.sub(re.escape(form), HIDDEN, text, flags=re.IGNORECASE)
     return text
 
 
@@ -170,23 +175,38 @@ def check_body(body: bytes, content_type: str, expect: BodyFormat, secrets: Iter
         SourceError: It is a web page, as a block or maintenance notice is.
         PayloadError: It is empty or something else altogether.
     """
-    start = body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    start = body.removeprefix(b"\xef\xbb\xbf").lstrip()[:_SNIFFED_BYTES]
     media_type = content_type.partition(";")[0].strip().lower()
-    if start == b"<" or "html" in media_type:
+    if _is_web_page(start, media_type, expect):
         raise SourceError(
             f"a web page came instead of {expect}: {excerpt(body, secrets)}; the vendor blocks "
             "this address or is down, try again later"
         )
     if not start:
         raise PayloadError(f"the body is empty instead of {expect}")
-    if expect == "json":
-        fits = media_type in _ANY_FORMAT or media_type.endswith(("/json", "+json"))
-        fits = fits and start in b"[{"
-    else:
-        fits = media_type in _ANY_FORMAT | _CSV_TYPES
-        fits = fits and start not in b"[{" and b"\0" not in body[:1024]
-    if not fits:
+    if not _is_format(body, start[:1], media_type, expect):
         raise PayloadError(
             f"{media_type or 'a body without content-type'} came instead of {expect}: "
             f"{excerpt(body, secrets)}"
         )
+
+
+def _is_web_page(start: bytes, media_type: str, expect: BodyFormat) -> bool:
+    if "html" in media_type or _WEB_PAGE.match(start):
+        return True
+    # Text may be XML, as a listing of files is, unless that holds a page.
+    is_xml = expect == "text" and start.startswith(b"<?xml")
+    return bool(_WEB_PAGE.search(start)) if is_xml else start.startswith(b"<")
+
+
+def _is_format(body: bytes, first: bytes, media_type: str, expect: BodyFormat) -> bool:
+    if expect == "json":
+        is_type = media_type in _ANY_FORMAT or media_type.endswith(("/json", "+json"))
+        return is_type and first in b"[{"
+    if expect == "zip":
+        return media_type in _ANY_FORMAT | _ZIP_TYPES and body.startswith(_ZIP_STARTS)
+    is_text = b"\0" not in body[:_SNIFFED_BYTES]
+    if expect == "text":
+        is_type = media_type in _ANY_FORMAT or media_type.startswith("text/")
+        return is_text and (is_type or media_type.endswith("xml"))
+    return is_text and media_type in _ANY_FORMAT | _CSV_TYPES and first not in b"[{"

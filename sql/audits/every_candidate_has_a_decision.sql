@@ -12,7 +12,8 @@ counted as (
         decisions.profile,
         decisions.effective_date,
         count(*) filter (where decisions.reason is null) as unexplained_count,
-        count(*) filter (where decisions.is_in) as seat_count,
+        count(*) filter (where decisions.is_in)
+        + count(*) filter (where decisions.is_withdrawn) as seat_count,
         count(*) filter (where decisions.candidate_rank is not null) as ranked_count,
         any_value(review_calendar.small_last_rank) as small_last_rank
     from decisions

@@ -7,6 +7,23 @@ calendar as (
     select * from staging.market_calendar
 ),
 
+definitions as (
+    select * from reference.index_definition
+),
+
+reviews as (
+    select * from indices.review_status
+    where status = 'effective'
+),
+
+bases as (
+    select
+        profile,
+        min(weighting_date) as base_date
+    from reviews
+    group by profile
+),
+
 spans as (
     select
         profile,
@@ -24,16 +41,23 @@ last_days as (
 
 final as (
     select
-        spans.profile,
-        spans.index_id,
+        bases.profile,
+        definitions.index_id,
         spans.first_date,
         spans.last_date,
-        spans.day_count
-    from spans
+        coalesce(spans.day_count, 0) as day_count
+    from bases
+    cross join definitions
     cross join last_days
+    left join spans
+        on
+            bases.profile = spans.profile
+            and definitions.index_id = spans.index_id
     where
-        spans.day_count <> spans.last_date - spans.first_date + 1
+        spans.day_count is null
+        or spans.first_date <> bases.base_date
         or spans.last_date <> last_days.last_date
+        or spans.day_count <> spans.last_date - spans.first_date + 1
 )
 
 select * from final

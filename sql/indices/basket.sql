@@ -44,6 +44,12 @@ openings as (
             constituents.profile = deletions.profile
             and constituents.effective_date = deletions.effective_date
             and constituents.coin_id = deletions.coin_id
+    -- At the close of a weighting date the new basket begins anyway.
+    left join reviews
+        on
+            constituents.profile = reviews.profile
+            and deletions.deletion_date = reviews.weighting_date
+    where reviews.weighting_date is null
 ),
 
 spans as (

@@ -43,7 +43,7 @@ basket_days as (
     from spans
 ),
 
-final as (
+valued as (
     select
         prices.market_date,
         baskets.profile,
@@ -73,6 +73,31 @@ final as (
             and baskets.effective_date = deletions.effective_date
             and baskets.coin_id = deletions.coin_id
             and prices.market_date = deletions.deletion_date
+),
+
+-- Values are added as decimals, which end there; no market is worth so much.
+final as (
+    select
+        market_date,
+        profile,
+        index_id,
+        basket_date,
+        coin_id,
+        effective_date,
+        units,
+        price_usd,
+        case
+            when market_value_usd >= 1e26
+                then error(
+                    coin_id || ' would be worth ' || market_value_usd
+                    || ' US dollars on ' || market_date
+                    || ': correct its price or its supply'
+                )
+            else market_value_usd
+        end as market_value_usd,
+        stale_days,
+        is_reconstructed
+    from valued
 )
 
 select * from final

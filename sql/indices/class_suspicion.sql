@@ -94,7 +94,7 @@ final as (
             else 'wrapped or liquid_staked'
         end as proposed_class,
         coalesce(asset_class.asset_class, 'unclassified') in ('coin', 'unclassified')
-            as needs_review
+            as is_review_needed
     from shares
     left join asset_class on shares.coin_id = asset_class.coin_id
     where shares.observed_days >= 10 and shares.close_fraction >= 0.9

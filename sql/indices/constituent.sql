@@ -37,7 +37,16 @@ valued as (
         supplies.supply_date,
         supplies.is_held_back,
         prices.price_usd,
-        prices.price_usd * supplies.units as market_value_usd
+        -- Values are added as decimals, which end there; no market is worth so much.
+        case
+            when prices.price_usd * supplies.units >= 1e26
+                then error(
+                    seats.coin_id || ' would be worth '
+                    || prices.price_usd * supplies.units || ' US dollars on '
+                    || calendar.weighting_date || ': correct its price or its supply'
+                )
+            else prices.price_usd * supplies.units
+        end as market_value_usd
     from seats
     inner join review_calendar as calendar
         on

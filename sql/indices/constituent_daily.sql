@@ -10,13 +10,29 @@ totals as (
     select * from indices.basket_total_daily
 ),
 
-base_dates as (
-    select
+baskets as (
+    select distinct
         profile,
         index_id,
-        min(basket_date) as base_date
+        basket_date,
+        next_basket_date
     from indices.basket
-    group by profile, index_id
+),
+
+-- The first basket of all, and the first after an index had lost all its members: on
+-- the day that it begins there is none before it.
+bases as (
+    select
+        baskets.profile,
+        baskets.index_id,
+        baskets.basket_date
+    from baskets
+    left join baskets as earlier
+        on
+            baskets.profile = earlier.profile
+            and baskets.index_id = earlier.index_id
+            and baskets.basket_date = earlier.next_basket_date
+    where earlier.basket_date is null
 ),
 
 final as (
@@ -41,10 +57,11 @@ final as (
             and today.profile = today_total.profile
             and today.index_id = today_total.index_id
             and today.basket_date = today_total.basket_date
-    inner join base_dates
+    left join bases
         on
-            today.profile = base_dates.profile
-            and today.index_id = base_dates.index_id
+            today.profile = bases.profile
+            and today.index_id = bases.index_id
+            and today.market_date = bases.basket_date
     left join positions as yesterday
         on
             today.market_date - 1 = yesterday.market_date
@@ -60,7 +77,7 @@ final as (
             and yesterday.basket_date = yesterday_total.basket_date
     where
         today.basket_date < today.market_date
-        or today.market_date = base_dates.base_date
+        or bases.basket_date is not null
 )
 
 select * from final

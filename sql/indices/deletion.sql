@@ -1,8 +1,9 @@
 -- Grain: one row per profile, effective_date and coin_id.
--- Members that were removed between reviews, and at what price. A coin whose price has
--- collapsed for two closes goes at that price; one that collapsed and then stopped
--- being priced goes at zero; one that merely stopped being priced goes at its last
--- price. Nobody takes the place before the next review.
+-- Members that were removed after one review and up to the weighting date of the
+-- next, and at what price. A coin whose price has collapsed for two closes goes at
+-- that price; one that collapsed and then stopped being priced goes at zero; one that
+-- merely stopped being priced goes at its last price. Nobody takes the place before
+-- the next review.
 with constituents as (
     select * from indices.constituent
     where index_id = 'top100'
@@ -65,7 +66,7 @@ watched as (
             and periods.weighting_date < prices.market_date
             and (
                 periods.next_weighting_date is null
-                or periods.next_weighting_date > prices.market_date
+                or periods.next_weighting_date >= prices.market_date
             )
     where prices.is_collapsed or prices.missed_night_count > 0
 ),

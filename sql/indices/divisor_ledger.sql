@@ -62,6 +62,19 @@ sides as (
             and baskets.earlier_end_date = before_event.market_date
 ),
 
+-- An index begins at the base level: at its first basket, and after one that ended at
+-- zero, from which no level leads on.
+begun as (
+    select
+        *,
+        count(*) filter (where coalesce(market_value_before_usd, 0) = 0) over (
+            partition by profile, index_id
+            order by event_date
+            rows between unbounded preceding and current row
+        ) as base_number
+    from sides
+),
+
 chained as (
     select
         *,
@@ -69,11 +82,11 @@ chained as (
             market_value_after_usd
             / coalesce(nullif(market_value_before_usd, 0), base_level)
         ) over (
-            partition by profile, index_id
+            partition by profile, index_id, base_number
             order by event_date
             rows between unbounded preceding and current row
         ) as divisor
-    from sides
+    from begun
 ),
 
 final as (
@@ -83,13 +96,15 @@ final as (
         event_date,
         effective_date,
         case
-            when market_value_before_usd is null then 'base'
+            when coalesce(market_value_before_usd, 0) = 0 then 'base'
             else event_kind
         end as event_kind,
-        market_value_before_usd,
+        nullif(market_value_before_usd, 0) as market_value_before_usd,
         market_value_after_usd,
-        lag(divisor) over (partition by profile, index_id order by event_date)
-            as divisor_before,
+        lag(divisor) over (
+            partition by profile, index_id, base_number
+            order by event_date
+        ) as divisor_before,
         divisor as divisor_after,
         market_value_after_usd / divisor as level,
         constituent_count,

@@ -32,6 +32,15 @@ supplies as (
     where is_held_back
 ),
 
+withdrawals as (
+    select * from indices.review_decision
+    where is_withdrawn and review_status = 'effective'
+),
+
+shortfalls as (
+    select * from indices.member_shortfall
+),
+
 reviews as (
     select
         profile,
@@ -122,6 +131,27 @@ held_back as (
     from supplies
 ),
 
+withdrawn as (
+    select
+        profile,
+        effective_date - 1 as event_date,
+        'withdrawal' as event_kind,
+        coin_id as subject,
+        'rank ' || candidate_rank || ' takes no seat; ' || reason as detail
+    from withdrawals
+),
+
+short as (
+    select
+        profile,
+        shortfall_date as event_date,
+        'extraordinary review due' as event_kind,
+        'small' as subject,
+        member_count || ' members left, at least ' || min_small_member_count
+        || ' asked for' as detail
+    from shortfalls
+),
+
 events as (
     select * from reviews
     union all
@@ -134,6 +164,10 @@ events as (
     select * from redenominated
     union all
     select * from held_back
+    union all
+    select * from withdrawn
+    union all
+    select * from short
 ),
 
 final as (

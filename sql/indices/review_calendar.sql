@@ -82,6 +82,8 @@ in_force as (
             as stale_remove_days_reconstructed,
         cast(max(value) filter (where rule = 'max_stale_days_at_cutoff') as integer)
             as max_stale_days_at_cutoff,
+        cast(max(value) filter (where rule = 'min_small_member_count') as integer)
+            as min_small_member_count,
         max(value) filter (where rule = 'base_level') as base_level,
         max(value) filter (where rule = 'buffer_fraction.large')
             as large_buffer_fraction,
@@ -140,6 +142,7 @@ final as (
         stale_remove_days,
         stale_remove_days_reconstructed,
         max_stale_days_at_cutoff,
+        min_small_member_count,
         base_level,
         large_buffer_fraction,
         mid_buffer_fraction,

@@ -88,16 +88,18 @@ measured as (
     group by inputs.profile, inputs.effective_date, inputs.coin_id
 ),
 
--- A successor is as old as the coin that it replaced.
+-- From the day of the link on a successor is as old as the coin that it replaced.
 ancestry as (
     select
         coin_id,
-        coin_id as ancestor_coin_id
+        coin_id as ancestor_coin_id,
+        date '0001-01-01' as link_date
     from (select distinct coin_id from first_seen) as coins
     union all
     select
         successor_coin_id as coin_id,
-        coin_id as ancestor_coin_id
+        coin_id as ancestor_coin_id,
+        effective_date as link_date
     from successors
 ),
 
@@ -112,7 +114,10 @@ ages as (
         on
             measured.profile = review_calendar.profile
             and measured.effective_date = review_calendar.effective_date
-    inner join ancestry on measured.coin_id = ancestry.coin_id
+    inner join ancestry
+        on
+            measured.coin_id = ancestry.coin_id
+            and review_calendar.cutoff_date >= ancestry.link_date
     inner join first_seen
         on
             ancestry.ancestor_coin_id = first_seen.coin_id

@@ -12,6 +12,10 @@ review_status as (
     select * from indices.review_status
 ),
 
+withdrawals as (
+    select * from indices.review_withdrawal
+),
+
 review_calendar as (
     select * from indices.review_calendar
 ),
@@ -27,10 +31,12 @@ final as (
         seats.sitting_segment,
         seats.segment,
         seats.segment is not null as is_in,
+        coalesce(seats.is_withdrawn, false) as is_withdrawn,
         case
             when not review_status.is_held
                 then 'review ' || review_status.status
             when seats.coin_id is null then candidates.ineligible_reason
+            when seats.is_withdrawn then 'withdrawn: ' || withdrawals.reason
             when
                 seats.segment is null and seats.sitting_segment is not null
                 then 'left: beyond the buffer'
@@ -65,6 +71,11 @@ final as (
             candidates.profile = seats.profile
             and candidates.effective_date = seats.effective_date
             and candidates.coin_id = seats.coin_id
+    left join withdrawals
+        on
+            candidates.profile = withdrawals.profile
+            and candidates.effective_date = withdrawals.effective_date
+            and candidates.coin_id = withdrawals.coin_id
 )
 
 select * from final

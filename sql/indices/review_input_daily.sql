@@ -10,20 +10,21 @@ observations as (
     where price_usd > 0
 ),
 
-successors as (
-    select * from staging.coin_successor
+-- What became a coin, the nearest form first. In a merger the surviving coin has days
+-- of its own.
+old_forms as (
+    select
+        *,
+        row_number() over (
+            partition by successor_coin_id
+            order by link_count, coin_id
+        ) as form_number
+    from staging.coin_successor
     where not has_merger
 ),
 
-own_days as (
-    select distinct
-        coin_id,
-        market_date
-    from observations
-),
-
--- A coin that took the place of another is measured by the other's days before the
--- link, told in its own units. In a merger the surviving coin has days of its own.
+-- A coin that took the place of another is measured, in its own units, by the other's
+-- observations on the days on which it was not seen itself.
 told as (
     select
         coin_id,
@@ -34,29 +35,24 @@ told as (
         known_from,
         known_to,
         is_reconstructed,
-        true as is_own,
+        0 as form_number,
         date '0001-01-01' as link_date
     from observations
     union all
     select
-        successors.successor_coin_id as coin_id,
+        old_forms.successor_coin_id as coin_id,
         observations.market_date,
-        observations.price_usd / successors.units_per_coin as price_usd,
-        observations.circulating_supply * successors.units_per_coin
+        observations.price_usd / old_forms.units_per_coin as price_usd,
+        observations.circulating_supply * old_forms.units_per_coin
             as circulating_supply,
         observations.volume_24h_usd,
         observations.known_from,
         observations.known_to,
         observations.is_reconstructed,
-        false as is_own,
-        successors.effective_date as link_date
+        old_forms.form_number,
+        old_forms.effective_date as link_date
     from observations
-    inner join successors on observations.coin_id = successors.coin_id
-    left join own_days
-        on
-            successors.successor_coin_id = own_days.coin_id
-            and observations.market_date = own_days.market_date
-    where own_days.coin_id is null
+    inner join old_forms on observations.coin_id = old_forms.coin_id
 ),
 
 -- One row per review and day that it may look at, so that the join below is by day.
@@ -86,7 +82,7 @@ offered as (
         told.circulating_supply,
         told.volume_24h_usd,
         told.is_reconstructed,
-        told.is_own
+        told.form_number
     from review_days
     inner join told on review_days.market_date = told.market_date
     where
@@ -102,7 +98,20 @@ begun as (
         effective_date,
         coin_id
     from offered
-    where is_own
+    where form_number = 0
+),
+
+-- Which form counts on a day: as known then, so a row that came later hides none.
+nearest as (
+    select
+        profile,
+        effective_date,
+        coin_id,
+        market_date,
+        min(form_number) as form_number
+    from offered
+    where coin_id in (select old_forms.successor_coin_id from old_forms)
+    group by profile, effective_date, coin_id, market_date
 ),
 
 seen as (
@@ -113,6 +122,13 @@ seen as (
             offered.profile = begun.profile
             and offered.effective_date = begun.effective_date
             and offered.coin_id = begun.coin_id
+    left join nearest
+        on
+            offered.profile = nearest.profile
+            and offered.effective_date = nearest.effective_date
+            and offered.coin_id = nearest.coin_id
+            and offered.market_date = nearest.market_date
+    where coalesce(nearest.form_number, 0) = offered.form_number
 ),
 
 -- The median over the sources of a day. Of one or two it is the middle of the smallest

@@ -1,9 +1,10 @@
 -- Grain: one row per profile, effective_date and coin_id.
 -- The ranking of every review held, and who gets which seat. A cut at rank n is decided
 -- with a buffer b: everybody ranked n(1 - b) or better is in, then sitting members
--- ranked n(1 + b) or better, then the best of the rest, until n places are taken. Each
--- review looks at the members of the one before, so the reviews are worked through in
--- order.
+-- ranked n(1 + b) or better, then the best of the rest, until n places are taken. A
+-- coin that met a trigger of deletion since the cut-off does not take its seat, and
+-- nobody else does. Each review looks at the members of the one before, so the reviews
+-- are worked through in order.
 with recursive
 
 candidates as (
@@ -18,6 +19,10 @@ review_calendar as (
 review_status as (
     select * from indices.review_status
     where is_held
+),
+
+withdrawals as (
+    select * from indices.review_withdrawal
 ),
 
 successors as (
@@ -35,6 +40,7 @@ entries as (
         candidates.rank_cap_usd,
         candidates.median_volume_24h_usd,
         candidates.age_days,
+        withdrawals.coin_id is not null as is_withdrawn,
         review_calendar.large_last_rank,
         review_calendar.mid_last_rank,
         review_calendar.small_last_rank,
@@ -50,6 +56,11 @@ entries as (
         on
             review_status.profile = candidates.profile
             and review_status.effective_date = candidates.effective_date
+    left join withdrawals
+        on
+            candidates.profile = withdrawals.profile
+            and candidates.effective_date = withdrawals.effective_date
+            and candidates.coin_id = withdrawals.coin_id
 ),
 
 seated as (
@@ -62,7 +73,8 @@ seated as (
         cast(0 as bigint) as review_number,
         cast(null as bigint) as candidate_rank,
         cast(null as varchar) as sitting_segment,
-        cast(null as varchar) as segment
+        cast(null as varchar) as segment,
+        false as is_withdrawn
     from entries
     where review_number = 1
 
@@ -77,10 +89,17 @@ seated as (
         placed.candidate_rank,
         placed.sitting_segment,
         case
+            when placed.is_withdrawn then null
             when placed.large_place <= placed.large_last_rank then 'large'
             when placed.large_mid_place <= placed.mid_last_rank then 'mid'
             when placed.top_place <= placed.small_last_rank then 'small'
-        end as segment
+        end as segment,
+        placed.is_withdrawn
+        and least(
+            placed.large_place - placed.large_last_rank,
+            placed.large_mid_place - placed.mid_last_rank,
+            placed.top_place - placed.small_last_rank
+        ) <= 0 as is_withdrawn
     from (
         select
             ranked.*,
@@ -208,7 +227,8 @@ final as (
         review_number,
         candidate_rank,
         sitting_segment,
-        segment
+        segment,
+        is_withdrawn
     from seated
     where review_number > 0
 )

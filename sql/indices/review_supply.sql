@@ -23,6 +23,26 @@ successors as (
     select * from staging.coin_successor
 ),
 
+-- A coin, and after it what became it otherwise than in a merger, the nearest first.
+forms as (
+    select
+        coin_id,
+        coin_id as told_coin_id,
+        cast(1 as double) as units_per_told_coin,
+        date '0001-01-01' as link_date,
+        0 as link_count
+    from (select distinct coin_id from seats) as coins
+    union all
+    select
+        successor_coin_id as coin_id,
+        coin_id as told_coin_id,
+        units_per_coin as units_per_told_coin,
+        effective_date as link_date,
+        link_count
+    from successors
+    where not has_merger
+),
+
 confirmations as (
     select * from reference.supply_confirmation
 ),
@@ -47,20 +67,25 @@ due as (
     where review_calendar.is_due
 ),
 
-supplies as (
+offered as (
     select
         due.profile,
         due.effective_date,
         due.coin_id,
+        forms.link_count,
+        forms.told_coin_id,
         observations.market_date as supply_date,
-        median(observations.circulating_supply) as seen_supply,
-        count(*) as source_count,
-        max(observations.circulating_supply) / min(observations.circulating_supply) - 1
-            as source_gap_fraction
+        observations.source,
+        observations.circulating_supply * forms.units_per_told_coin
+            as circulating_supply
     from due
+    inner join forms
+        on
+            due.coin_id = forms.coin_id
+            and due.cutoff_date >= forms.link_date
     inner join observations
         on
-            due.coin_id = observations.coin_id
+            forms.told_coin_id = observations.coin_id
             and observations.market_date
             between due.cutoff_date - due.input_max_age_days + 1
             and due.weighting_date
@@ -69,11 +94,53 @@ supplies as (
                 observations.known_to is null
                 or due.weighting_known_by < observations.known_to
             )
-    group by due.profile, due.effective_date, due.coin_id, observations.market_date
-    qualify row_number() over (
-        partition by due.profile, due.effective_date, due.coin_id
-        order by observations.market_date desc
+),
+
+-- The last day with a supply, of an old form only where the coin itself has none.
+told as (
+    select *
+    from offered
+    qualify rank() over (
+        partition by profile, effective_date, coin_id
+        order by link_count asc, told_coin_id asc, supply_date desc
     ) = 1
+),
+
+supplies as (
+    select
+        profile,
+        effective_date,
+        coin_id,
+        supply_date,
+        median(circulating_supply) as seen_supply
+    from told
+    group by profile, effective_date, coin_id, supply_date
+),
+
+-- How far the two sources are apart that stand next to the median, one on each side or
+-- one of them the median itself.
+agreements as (
+    select
+        supplies.profile,
+        supplies.effective_date,
+        supplies.coin_id,
+        min(upper_side.circulating_supply / lower_side.circulating_supply - 1)
+            as source_gap_fraction
+    from supplies
+    inner join told as lower_side
+        on
+            supplies.profile = lower_side.profile
+            and supplies.effective_date = lower_side.effective_date
+            and supplies.coin_id = lower_side.coin_id
+            and supplies.seen_supply >= lower_side.circulating_supply
+    inner join told as upper_side
+        on
+            supplies.profile = upper_side.profile
+            and supplies.effective_date = upper_side.effective_date
+            and supplies.coin_id = upper_side.coin_id
+            and supplies.seen_supply <= upper_side.circulating_supply
+            and lower_side.source != upper_side.source
+    group by supplies.profile, supplies.effective_date, supplies.coin_id
 ),
 
 judged as (
@@ -83,12 +150,10 @@ judged as (
         due.effective_date,
         due.coin_id,
         due.supply_change_gate_fraction,
-        due.supply_agreement_fraction,
         supplies.supply_date,
         supplies.seen_supply,
-        (
-            supplies.source_count > 1
-            and supplies.source_gap_fraction <= due.supply_agreement_fraction
+        coalesce(
+            agreements.source_gap_fraction <= due.supply_agreement_fraction, false
         )
         or confirmations.coin_id is not null as is_confirmed
     from due
@@ -97,6 +162,11 @@ judged as (
             due.profile = supplies.profile
             and due.effective_date = supplies.effective_date
             and due.coin_id = supplies.coin_id
+    left join agreements
+        on
+            due.profile = agreements.profile
+            and due.effective_date = agreements.effective_date
+            and due.coin_id = agreements.coin_id
     left join confirmations
         on
             due.coin_id = confirmations.coin_id
@@ -107,7 +177,7 @@ review_dates as (
     select distinct
         profile,
         review_number,
-        weighting_date
+        cutoff_date
     from due
 ),
 
@@ -180,7 +250,7 @@ gated as (
                 on
                     gated.profile = review_dates.profile
                     and gated.review_number + 1 = review_dates.review_number
-                    and successors.effective_date <= review_dates.weighting_date
+                    and successors.effective_date <= review_dates.cutoff_date
         ) as forms
         group by forms.profile, forms.review_number, forms.coin_id
     ) as before_review

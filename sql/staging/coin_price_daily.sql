@@ -2,8 +2,9 @@
 -- The price of a coin at the day's 24:00 UTC close as we know it today, on the days on
 -- which a source was seen: the median of the accepted sources. Of three or more, a
 -- source that is more than 10 % from their median is dropped; of two that differ by
--- more than 10 %, the one nearer to the price before is kept. A single source's jump by
--- a factor of ten is held until the next close confirms it.
+-- more than 10 %, the one nearer to the price before is kept, or both when there is
+-- none before. A single source's jump by a factor of ten is held until the next close
+-- confirms it.
 with observations as (
     select
         market_date,
@@ -71,6 +72,7 @@ disputed as (
         observations.is_reconstructed,
         observations.known_from,
         referenced.source_count,
+        referenced.previous_price_usd,
         abs(observations.price_usd / referenced.price_usd - 1) as deviation_fraction,
         row_number() over (
             partition by observations.market_date, observations.coin_id
@@ -97,7 +99,10 @@ settled as (
         max(known_from) as known_at
     from disputed
     where
-        (source_count = 2 and nearness_rank = 1)
+        (
+            source_count = 2
+            and (nearness_rank = 1 or previous_price_usd is null)
+        )
         or (source_count > 2 and deviation_fraction <= 0.1)
     group by market_date, coin_id
 ),

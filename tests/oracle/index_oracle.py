@@ -1,9 +1,10 @@
 """The rulebook of the indices, written a second time from its words.
 
 Everything here follows ``docs/methodology.md`` and shares nothing with the models in
-``sql/``: no query, no table between, no rounding. Prices, supplies and caps are fractions,
-so two coins tie only where they are equal. It is slow, plain and walks day by day; the
-numbers in brackets name the sections of the methodology. ::
+``sql/``: no query, no table between, no rounding. Prices, supplies and caps are whole
+multiples of two to the minus 192, which holds every double of a market as it is, so two
+coins tie only where they are equal. It is plain and walks day by day; the numbers in
+brackets name the sections of the methodology. ::
 
     market = Market(observations, Reference(...))
     house = Oracle(market, "house").run()
@@ -12,8 +13,8 @@ numbers in brackets name the sections of the methodology. ::
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from functools import cached_property
@@ -23,42 +24,50 @@ from typing import Any, NamedTuple
 Row = Mapping[str, Any]
 DAY = timedelta(days=1)
 
-# Quotients and positions are kept to so many binary places, far below any tolerance, so
-# that the denominators of a long history stay short.
+# Every quantity is an int that counts units of two to the minus PLACES: a double above
+# 1e-42 is one of them to its last digit, and adding them up is exact in any order.
 PLACES = 192
+ONE = 1 << PLACES
 SEGMENTS = ("large", "mid", "small")
 LATEST = datetime.max.replace(tzinfo=UTC)
 
 
-def exact(value: Any) -> Fraction | None:
+def exact(value: Any) -> int | None:
     """Return a number of an input row as the fraction that it is."""
-    return None if value is None else Fraction(value)
+    if value is None:
+        return None
+    above, below = float(value).as_integer_ratio()
+    return (above << PLACES) // below
 
 
-def quotient(above: Fraction, below: Fraction) -> Fraction:
-    """Return a division to ``PLACES`` binary places."""
-    top = (above.numerator * below.denominator) << PLACES
-    return Fraction(top // (above.denominator * below.numerator), 1 << PLACES)
+def number_of(value: Any) -> int:
+    """Return a number of a reference table, in the digits that it is written in."""
+    fraction = Fraction(str(value))
+    return (fraction.numerator << PLACES) // fraction.denominator
 
 
-def fixed(value: Fraction) -> int:
-    """Return a number as a whole multiple of two to the minus ``PLACES``."""
-    return (value.numerator << PLACES) // value.denominator
+def as_float(value: int) -> float:
+    """Return the double nearest to a quantity."""
+    return float(Fraction(value, ONE))
 
 
-def median(values: Iterable[Fraction]) -> Fraction | None:
+def product(one: int, other: int) -> int:
+    """Return one quantity times another."""
+    return one * other >> PLACES
+
+
+def quotient(above: int, below: int) -> int:
+    """Return one quantity over another."""
+    return (above << PLACES) // below
+
+
+def median(values: Iterable[int]) -> int | None:
     """Return the middle one, or the mean of the two in the middle."""
-    return median_of_keyed([(float(value), value) for value in values])
-
-
-def median_of_keyed(values: Sequence[tuple[float, Fraction]]) -> Fraction | None:
-    """Return the median of numbers that stand beside their nearest double, which sorts faster."""
-    if len(values) < 2:
-        return values[0][1] if values else None
-    ordered, half = sorted(values), len(values) // 2
-    if len(values) % 2:
-        return ordered[half][1]
-    return (ordered[half - 1][1] + ordered[half][1]) / 2
+    ordered = sorted(values)
+    half = len(ordered) // 2
+    if not ordered:
+        return None
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) // 2
 
 
 def midnight(day: date) -> datetime:
@@ -94,9 +103,9 @@ class Word(NamedTuple):
     """What a vendor said of a coin and a day, in today's units."""
 
     vendor: str
-    price: Fraction | None
-    supply: Fraction | None
-    volume: Fraction | None
+    price: int | None
+    supply: int | None
+    volume: int | None
     known: datetime
     told: datetime
     is_live: bool
@@ -105,18 +114,18 @@ class Word(NamedTuple):
 class DayPrice(NamedTuple):
     """The price of a day."""
 
-    price: Fraction
+    price: int
     is_live: bool
 
 
 class Position(NamedTuple):
     """What a position in a coin looks like at a close, per unit of the coin."""
 
-    price: Fraction
+    price: int
     last_day: date
     is_live: bool
-    middle: Fraction | None
-    before: tuple[Fraction, Fraction | None] | None
+    middle: int | None
+    before: tuple[int, int | None] | None
     missed_nights: int
 
     def is_collapsed(self, fraction: Fraction) -> bool:
@@ -130,29 +139,77 @@ class Position(NamedTuple):
         return self.before[0] < fraction * self.before[1]
 
 
+def walk(
+    days: Sequence[date],
+    price_on: Callable[[date], DayPrice | None],
+    nights: Collection[date],
+) -> dict[date, Position]:
+    """Return what a position looks like at every close from its first price on.
+
+    The median of the 30 days before is worked out only where the price is below half of
+    the highest of them: above that it cannot have collapsed.
+    """
+    seen: list[tuple[date, int]] = []
+    found: dict[date, Position] = {}
+    last: Position | None = None
+    for day in days:
+        today = price_on(day)
+        if today is not None:
+            while seen and seen[0][0] < day - 30 * DAY:
+                del seen[0]
+            past = [price for _, price in seen]
+            last = Position(
+                price=today.price,
+                last_day=day,
+                is_live=today.is_live,
+                middle=median(past) if past and 2 * today.price < max(past) else None,
+                before=None if last is None else (last.price, last.middle),
+                missed_nights=0,
+            )
+            seen.append((day, today.price))
+        elif last is not None and day in nights:
+            last = last._replace(missed_nights=last.missed_nights + 1)
+        if last is not None:
+            found[day] = last
+    return found
+
+
+def market_nights(days: Sequence[date], counts: Mapping[date, int]) -> set[date]:
+    """Return the days on which at least half as many coins were seen as on the best of seven."""
+    return {
+        day
+        for day in days
+        if counts.get(day, 0) > 0
+        and 2 * counts[day] >= max(counts.get(day - DAY * back, 0) for back in range(1, 8))
+    }
+
+
 class Summary(NamedTuple):
     """The medians over the vendors of a coin and a day."""
 
-    price: Fraction | None
-    supply: Fraction | None
-    volume: Fraction | None
+    price: int | None
+    supply: int | None
+    volume: int | None
     is_live: bool
 
-    def in_units(self, ratio: Fraction) -> Summary:
+    def in_units(self, ratio: int) -> Summary:
         """Return it in other units, of which one unit makes ``ratio``."""
         return self._replace(
             price=None if self.price is None else quotient(self.price, ratio),
-            supply=None if self.supply is None else self.supply * ratio,
+            supply=None if self.supply is None else product(self.supply, ratio),
         )
+
+
+NOTHING = Summary(None, None, None, is_live=False)
 
 
 @dataclass(frozen=True)
 class Measure:
     """What a review sees of a coin (3.2)."""
 
-    rank_caps: dict[date, Fraction]
-    prices: dict[date, Fraction]
-    volumes: dict[date, Fraction]
+    rank_caps: dict[date, int]
+    prices: dict[date, int]
+    volumes: dict[date, int]
     live_days: frozenset[date]
     first_day: date
 
@@ -169,10 +226,14 @@ class Market:
         seen = sorted({day for days in self.words.values() for day in days})
         self.first_day, self.last_day = seen[0], seen[-1]
         self.days = days_between(self.first_day, self.last_day)
-        self._held: set[tuple[str, date]] = set()
-        self._summaries: dict[tuple[str, date], Summary] = {}
+        self._heirs: dict[str, list[tuple[str, int, date]]] = {}
+        # When the last word on a day came, and what its words come to from then on.
+        self._summaries: dict[tuple[str, date], tuple[datetime, Summary]] = {}
         self._positions: dict[str, dict[date, Position]] = {}
         self._measures: dict[tuple[date, date, datetime], dict[str, Measure]] = {}
+        self._counts: dict[tuple[date, datetime], int] = {}
+        self._known_nights: dict[tuple[date, date, datetime], set[date]] = {}
+        self._known_positions: dict[tuple[str, date, date, datetime], dict[date, Position]] = {}
 
     # Inputs (2).
 
@@ -186,9 +247,9 @@ class Market:
             supply = quotient(cap, price)
         for change in self.reference.redenomination:
             if change["coin_id"] == coin and day < change["effective_date"]:
-                ratio = Fraction(change["new_units_per_old_unit"])
+                ratio = number_of(change["new_units_per_old_unit"])
                 price = None if price is None else quotient(price, ratio)
-                supply = None if supply is None else supply * ratio
+                supply = None if supply is None else product(supply, ratio)
         is_live = row["vintage"] == "live"
         word = Word(
             vendor=vendor,
@@ -228,8 +289,8 @@ class Market:
 
     def _prices_of(self, coin: str) -> dict[date, DayPrice]:
         found: dict[date, DayPrice] = {}
-        middle_before: Fraction | None = None
-        price_before: Fraction | None = None
+        middle_before: int | None = None
+        price_before: int | None = None
         jumped_before = False
         for day in sorted(self.words[coin]):
             words = [word for word in self.standing(coin, day) if word.price is not None]
@@ -248,16 +309,14 @@ class Market:
             told = DayPrice(price, any(word.is_live for word in kept))
             if not has_jumped or jumped_before:
                 found[day] = told
-            else:
-                self._held.add((coin, day))
+            elif day < self.last_day:
                 # Nothing on the day after to speak against it: it counts from then on.
-                if day < self.last_day:
-                    found[day + DAY] = told
+                found[day + DAY] = told
             price_before, jumped_before = price, has_jumped
         return found
 
     @staticmethod
-    def _agreeing(words: list[Word], before: Fraction | None) -> list[Word]:
+    def _agreeing(words: list[Word], before: int | None) -> list[Word]:
         """Return the words that make the price: see the rules for two and for three or more."""
         prices = [word.price for word in words if word.price is not None]
         if len(words) >= 3:
@@ -268,9 +327,9 @@ class Market:
             ]
         if len(words) == 2 and 10 * max(prices) > 11 * min(prices) and before is not None:
 
-            def distance(word: Word) -> Fraction:
+            def distance(word: Word) -> int:
                 assert word.price is not None
-                return max(word.price / before, before / word.price)
+                return max(quotient(word.price, before), quotient(before, word.price))
 
             return [min(words, key=distance)]
         return words
@@ -278,69 +337,53 @@ class Market:
     @cached_property
     def nights(self) -> set[date]:
         """The market nights."""
-        counts: dict[date, int] = {}
-        # A held price was told all the same: the night was there.
-        told = [(coin, day) for coin, days in self.prices.items() for day in days]
-        for _, day in [*told, *self._held]:
-            counts[day] = counts.get(day, 0) + 1
-        return {
-            day
-            for day in self.days
-            if counts.get(day, 0) > 0
-            and 2 * counts[day] >= max(counts.get(day - DAY * back, 0) for back in range(1, 8))
-        }
+        return market_nights(self.days, self._seen_counts(self.days, LATEST))
+
+    def _seen_counts(self, days: Sequence[date], by: datetime) -> dict[date, int]:
+        """Return how many coins a vendor priced on a day, as known by an instant."""
+        for day in days:
+            if (day, by) not in self._counts:
+                self._counts[day, by] = sum(
+                    self._summary(coin, day, by).price is not None for coin in self.words
+                )
+        return {day: self._counts[day, by] for day in days}
 
     # Migrations (2).
 
-    def heirs(self, coin: str) -> list[tuple[str, Fraction, date]]:
+    def heirs(self, coin: str) -> list[tuple[str, int, date]]:
         """Return what a coin became, the last one last: heir, ratio and first day."""
-        found, ratio, first = [], Fraction(1), date.min
-        while coin in self._links:
-            link = self._links[coin]
-            coin = link["successor_coin_id"]
-            ratio *= Fraction(link["units_per_predecessor"])
-            first = max(first, link["effective_date"])
-            found.append((coin, ratio, first))
-        return found
+        if coin not in self._heirs:
+            found, name, ratio, first = [], coin, ONE, date.min
+            while name in self._links:
+                link = self._links[name]
+                name = link["successor_coin_id"]
+                ratio = product(ratio, number_of(link["units_per_predecessor"]))
+                first = max(first, link["effective_date"])
+                found.append((name, ratio, first))
+            self._heirs[coin] = found
+        return self._heirs[coin]
 
     def position(self, coin: str, day: date) -> Position | None:
         """Return what a position in a coin looks like at a close; None before its first price."""
         if coin not in self._positions:
-            self._positions[coin] = self._positions_of(coin)
+            self._positions[coin] = walk(
+                self.days,
+                lambda day: self._through_heirs(
+                    coin, day, lambda form: self.prices.get(form, {}).get(day)
+                ),
+                self.nights,
+            )
         return self._positions[coin].get(day)
 
-    def _positions_of(self, coin: str) -> dict[date, Position]:
-        heirs = self.heirs(coin)
-        seen: list[tuple[date, tuple[float, Fraction]]] = []
-        found: dict[date, Position] = {}
-        last: Position | None = None
-        for day in self.days:
-            today = self._price_through(coin, heirs, day)
-            if today is not None:
-                seen = [(past, price) for past, price in seen if past >= day - 30 * DAY]
-                last = Position(
-                    price=today.price,
-                    last_day=day,
-                    is_live=today.is_live,
-                    middle=median_of_keyed([price for _, price in seen]),
-                    before=None if last is None else (last.price, last.middle),
-                    missed_nights=0,
-                )
-                seen.append((day, (float(today.price), today.price)))
-            elif last is not None and day in self.nights:
-                last = last._replace(missed_nights=last.missed_nights + 1)
-            if last is not None:
-                found[day] = last
-        return found
-
-    def _price_through(
-        self, coin: str, heirs: list[tuple[str, Fraction, date]], day: date
+    def _through_heirs(
+        self, coin: str, day: date, price_of: Callable[[str], DayPrice | None]
     ) -> DayPrice | None:
-        for heir, ratio, first in reversed(heirs):
-            price = self.prices.get(heir, {}).get(day)
-            if first <= day and price is not None:
-                return price._replace(price=price.price * ratio)
-        return self.prices.get(coin, {}).get(day)
+        """Return the price of the last form of a coin that has one, per unit of the coin."""
+        for heir, ratio, first in reversed(self.heirs(coin)):
+            price = price_of(heir) if first <= day else None
+            if price is not None:
+                return price._replace(price=product(price.price, ratio))
+        return price_of(coin)
 
     # What a review sees (3.1 and 3.2).
 
@@ -353,11 +396,11 @@ class Market:
         return self._measures[key]
 
     def _measure(self, coin: str, first: date, cutoff: date, by: datetime) -> Measure | None:
-        caps: dict[date, Fraction] = {}
-        prices: dict[date, Fraction] = {}
-        volumes: dict[date, Fraction] = {}
+        caps: dict[date, int] = {}
+        prices: dict[date, int] = {}
+        volumes: dict[date, int] = {}
         live_days = set()
-        supply: Fraction | None = None
+        supply: int | None = None
         own_days = 0
         old_forms = self._old_forms(coin, cutoff)
         for day in days_between(first, cutoff):
@@ -371,7 +414,7 @@ class Market:
             prices[day] = summary.price
             supply = summary.supply or supply
             if supply is not None:
-                caps[day] = summary.price * supply
+                caps[day] = product(summary.price, supply)
             if summary.volume is not None:
                 volumes[day] = summary.volume
             if summary.is_live:
@@ -380,7 +423,7 @@ class Market:
             return None
         return Measure(caps, prices, volumes, frozenset(live_days), self.first_seen(coin, by))
 
-    def _old_forms(self, coin: str, cutoff: date) -> list[tuple[str, Fraction]]:
+    def _old_forms(self, coin: str, cutoff: date) -> list[tuple[str, int]]:
         """Return what became a coin otherwise than in a merger, the nearest first."""
         found = []
         for old in sorted(self._links):
@@ -393,12 +436,15 @@ class Market:
         return [(old, ratio) for _, old, ratio in sorted(found)]
 
     def _summary(self, coin: str, day: date, by: datetime) -> Summary:
-        if any(word.known > by for word in self.words.get(coin, {}).get(day, ())):
-            return self._summarise(coin, day, by)
+        words = self.words[coin].get(day) if coin in self.words else None
+        if words is None:
+            return NOTHING
         key = (coin, day)
         if key not in self._summaries:
-            self._summaries[key] = self._summarise(coin, day, LATEST)
-        return self._summaries[key]
+            last_word = max(word.known for word in words)
+            self._summaries[key] = (last_word, self._summarise(coin, day, LATEST))
+        last_word, summary = self._summaries[key]
+        return summary if last_word <= by else self._summarise(coin, day, by)
 
     def _summarise(self, coin: str, day: date, by: datetime) -> Summary:
         words = [word for word in self.standing(coin, day, by) if word.price is not None]
@@ -425,14 +471,40 @@ class Market:
                 return day
         return date.max
 
-    def supply_seen(self, coin: str, first: date, last: date, by: datetime) -> tuple[Fraction, ...]:
-        """Return the vendors' supplies of the last day that has one."""
-        for day in reversed(days_between(first, last)):
-            words = self.standing(coin, day, by)
-            supplies = tuple(sorted(word.supply for word in words if word.supply))
-            if supplies:
-                return supplies
-        return ()
+    # Between cut-off and weighting date (3.7).
+
+    def known_position(
+        self, coin: str, day: date, span: tuple[date, date, datetime]
+    ) -> Position | None:
+        """Return a position at a close by the words of a span of days known by an instant."""
+        first, last, by = span
+        if span not in self._known_nights:
+            days = days_between(first, last)
+            self._known_nights[span] = market_nights(days, self._seen_counts(days, by))
+        key = (coin, *span)
+        if key not in self._known_positions:
+            self._known_positions[key] = walk(
+                days_between(first, last),
+                lambda day: self._through_heirs(
+                    coin, day, lambda form: self._known_price(form, day, by)
+                ),
+                self._known_nights[span],
+            )
+        return self._known_positions[key].get(day)
+
+    def _known_price(self, coin: str, day: date, by: datetime) -> DayPrice | None:
+        summary = self._summary(coin, day, by)
+        return None if summary.price is None else DayPrice(summary.price, summary.is_live)
+
+    def supply_seen(self, coin: str, cutoff: date, span: tuple[date, date, datetime]) -> list[int]:
+        """Return the vendors' supplies of the last day that has one, of an old form if need be."""
+        first, last, by = span
+        for form, ratio in [(coin, ONE), *self._old_forms(coin, cutoff)]:
+            for day in reversed(days_between(first, last)):
+                words = self.standing(form, day, by)
+                if any(word.supply for word in words):
+                    return sorted(product(word.supply, ratio) for word in words if word.supply)
+        return []
 
     def asset_class(self, coin: str, day: date) -> str | None:
         """Return the class of a coin on a day."""
@@ -451,13 +523,14 @@ class Market:
 
 @dataclass(frozen=True)
 class Decision:
-    """What a review decided about a coin (3.3 to 3.6)."""
+    """What a review decided about a coin (3.3 to 3.7)."""
 
     coin: str
     reason: str | None
     rank: int | None
     sitting: str | None
     segment: str | None
+    trigger: str | None = None
 
 
 @dataclass(frozen=True)
@@ -470,7 +543,7 @@ class Review:
     status: str
     newcomer_count: int
     decisions: dict[str, Decision]
-    units: dict[str, Fraction]
+    units: dict[str, int]
     held_back: frozenset[str]
 
     @property
@@ -480,11 +553,11 @@ class Review:
 
 @dataclass(frozen=True)
 class Holding:
-    """A constituent at a review: units, and the factor that its index sets (3.8)."""
+    """A constituent at a review: units, and the factor that its index sets (3.9)."""
 
-    units: Fraction
-    factor: Fraction
-    weight: Fraction
+    units: int
+    factor: int
+    weight: int
 
 
 @dataclass(frozen=True)
@@ -494,7 +567,7 @@ class Deletion:
     day: date
     coin: str
     reason: str
-    price: Fraction
+    price: int
 
 
 @dataclass(frozen=True)
@@ -502,10 +575,10 @@ class DivisorChange:
     """Both sides of a change of basket."""
 
     kind: str
-    value_before: Fraction | None
-    value_after: Fraction
-    divisor_before: Fraction | None
-    divisor_after: Fraction
+    value_before: int | None
+    value_after: int
+    divisor_before: int | None
+    divisor_after: int
 
 
 @dataclass
@@ -516,7 +589,7 @@ class Outcome:
     holdings: dict[tuple[date, str], dict[str, Holding]] = field(default_factory=dict)
     deletions: list[Deletion] = field(default_factory=list)
     divisors: dict[tuple[str, date], DivisorChange] = field(default_factory=dict)
-    levels: dict[tuple[str, date], Fraction] = field(default_factory=dict)
+    levels: dict[tuple[str, date], int] = field(default_factory=dict)
 
 
 class Oracle:
@@ -526,25 +599,28 @@ class Oracle:
         self.market = market
         self.profile = profile
         self._rules: dict[str, list[Row]] = {}
+        self._values_of_rules: dict[tuple[str, date], Fraction | None] = {}
         for row in market.reference.rulebook:
             if row["profile"] == profile:
                 self._rules.setdefault(row["rule"], []).append(row)
         self.indices = {row["index_id"]: row for row in market.reference.index_definition}
         self.out = Outcome()
         self._members: dict[str, str] = {}  # Segment of each member, deleted or not.
-        self._units: dict[str, Fraction] = {}
+        self._units: dict[str, int] = {}
         self._left: dict[str, date] = {}
-        self._supplies_before: dict[str, Fraction] = {}
+        self._held_from = date.min
+        self._supplies_before: dict[str, int] = {}
         self._baskets: dict[str, dict[str, int]] = {}
-        self._divisors: dict[str, Fraction] = {}
-        self._last_levels: dict[str, Fraction] = {}
+        self._divisors: dict[str, int] = {}
+        self._ended: dict[str, int] = {}
 
     def rule(self, name: str, effective: date) -> Fraction | None:
         """Return the value of a rule on an effective date."""
-        for row in self._rules.get(name, ()):
-            if holds(row, effective):
-                return Fraction(str(row["value"]))
-        return None
+        key = (name, effective)
+        if key not in self._values_of_rules:
+            rows = [row for row in self._rules.get(name, ()) if holds(row, effective)]
+            self._values_of_rules[key] = Fraction(str(rows[0]["value"])) if rows else None
+        return self._values_of_rules[key]
 
     def number(self, name: str, effective: date) -> Fraction:
         """Return the value of a rule that must be there."""
@@ -557,13 +633,14 @@ class Oracle:
         """Walk through all days."""
         for day in self.market.days:
             review = self._review(day) if (day + DAY).day == 1 else None
-            if review is not None:
-                self.out.reviews[review.effective_date] = review
-            leaving = {} if review is not None and review.is_held else self._leaving(day)
+            leaving = self._leaving(day)
             before = self._values(day, leaving)
             for index_id, value in before.items():
                 level = quotient(value, self._divisors[index_id])
-                self.out.levels[index_id, day] = self._last_levels[index_id] = level
+                self.out.levels[index_id, day] = level
+            self.out.deletions += leaving.values()
+            if review is not None:
+                self.out.reviews[review.effective_date] = review
             if review is not None and review.is_held:
                 self._take_in(review, before)
             elif leaving:
@@ -572,26 +649,24 @@ class Oracle:
 
     # Level (4).
 
-    def _values(self, day: date, leaving: Mapping[str, Deletion]) -> dict[str, Fraction]:
+    def _values(self, day: date, leaving: Mapping[str, Deletion]) -> dict[str, int]:
         """Return the value of every basket at a close."""
         prices: dict[str, int] = {}
         for coin in self._members:
             position = self.market.position(coin, day)
             if coin in leaving:
-                prices[coin] = fixed(leaving[coin].price)
+                prices[coin] = leaving[coin].price
             elif position is not None:
-                prices[coin] = fixed(position.price)
+                prices[coin] = position.price
         return {
-            index_id: Fraction(
-                sum(quantity * prices[coin] for coin, quantity in basket.items()),
-                1 << 2 * PLACES,
-            )
+            index_id: sum(quantity * prices[coin] for coin, quantity in basket.items()) >> PLACES
             for index_id, basket in self._baskets.items()
         }
 
-    def _take_in(self, review: Review, before: Mapping[str, Fraction]) -> None:
-        """Change every basket at the close of a weighting date (3.7 to 3.9)."""
+    def _take_in(self, review: Review, before: Mapping[str, int]) -> None:
+        """Change every basket at the close of a weighting date (3.8 to 3.10)."""
         day, effective = review.weighting_date, review.effective_date
+        self._held_from = effective
         self._members = {d.coin: d.segment for d in review.decisions.values() if d.segment}
         self._units, self._left, self._baskets = review.units, {}, {}
         for index_id, definition in self.indices.items():
@@ -602,102 +677,103 @@ class Oracle:
                 and coin != definition["excluded_coin_id"]
             ]
             if not chosen:
+                if index_id in before:
+                    self._ended[index_id] = before[index_id]
                 continue
             holdings = self._weigh(chosen, definition, day)
             self.out.holdings[effective, index_id] = holdings
             self._baskets[index_id] = {
-                coin: fixed(holding.units * holding.factor) for coin, holding in holdings.items()
+                coin: product(holding.units, holding.factor) for coin, holding in holdings.items()
             }
         after = self._values(day, {})
-        base = self.number("base_level", effective)
+        base = number_of(self.number("base_level", effective))
         for index_id, value in after.items():
-            if index_id in before:
-                self._change_divisor("review", index_id, day, before[index_id], value)
-                continue
-            # The first basket of all, or the first after one that lost all its members.
-            level = self._last_levels.get(index_id, base)
-            divisor = self._divisors[index_id] = quotient(value, level)
-            self.out.divisors[index_id, day] = DivisorChange("base", None, value, None, divisor)
-            self.out.levels[index_id, day] = self._last_levels[index_id] = level
+            # An index that lost all its members goes on from where it ended.
+            old = before.get(index_id) or self._ended.get(index_id)
+            if old:
+                self._change_divisor("review", index_id, day, old, value)
+            else:
+                divisor = self._divisors[index_id] = quotient(value, base)
+                self.out.divisors[index_id, day] = DivisorChange("base", None, value, None, divisor)
+            if index_id not in before:
+                self.out.levels[index_id, day] = quotient(value, self._divisors[index_id])
 
-    def _change_divisor(
-        self, kind: str, index_id: str, day: date, before: Fraction, after: Fraction
-    ) -> None:
+    def _change_divisor(self, kind: str, index_id: str, day: date, before: int, after: int) -> None:
         old = self._divisors[index_id]
-        new = self._divisors[index_id] = quotient(old * after, before)
+        new = self._divisors[index_id] = old * after // before
         self.out.divisors[index_id, day] = DivisorChange(kind, before, after, old, new)
 
     def _leaving(self, day: date) -> dict[str, Deletion]:
-        """Return the members that leave at a close between two weighting dates."""
-        held = [review.effective_date for review in self.out.reviews.values() if review.is_held]
+        """Return the members that leave at a close: after a weighting date, up to the next one."""
         found = {}
         for coin in self._members:
             position = self.market.position(coin, day)
             if coin in self._left or position is None:
                 continue
-            reason, price = self._fate(position, day, max(held))
+            reason = self._trigger(position, day, self._held_from)
             if reason is not None:
-                found[coin] = Deletion(day, coin, reason, price)
+                is_worthless = reason == "collapsed and no longer priced"
+                found[coin] = Deletion(day, coin, reason, 0 if is_worthless else position.price)
         return found
 
-    def _fate(self, position: Position, day: date, effective: date) -> tuple[str | None, Fraction]:
+    def _trigger(self, position: Position, day: date, effective: date) -> str | None:
+        """Return the trigger of deletion that a position meets at a close."""
         collapse = self.number("collapse_fraction", effective)
         patience = self.number("stale_remove_days", effective)
         long_patience = self.number("stale_remove_days_reconstructed", effective)
         if position.last_day == day:
             if position.is_collapsed(collapse) and position.was_collapsed(collapse):
-                return "collapsed", position.price
+                return "collapsed"
         elif position.is_collapsed(collapse) and position.missed_nights > patience:
-            return "collapsed and no longer priced", Fraction(0)
+            return "collapsed and no longer priced"
         elif position.missed_nights > (patience if position.is_live else long_patience):
-            return "no longer priced", position.price
-        return None, position.price
+            return "no longer priced"
+        return None
 
     def _let_go(
-        self, day: date, leaving: Mapping[str, Deletion], before: Mapping[str, Fraction]
+        self, day: date, leaving: Mapping[str, Deletion], before: Mapping[str, int]
     ) -> None:
-        for coin, deletion in leaving.items():
-            self._left[coin] = day
-            self.out.deletions.append(deletion)
+        self._left |= dict.fromkeys(leaving, day)
         for index_id, basket in list(self._baskets.items()):
             if not leaving.keys() & basket.keys():
                 continue
             self._baskets[index_id] = {c: q for c, q in basket.items() if c not in leaving}
             if not self._baskets[index_id]:
                 del self._baskets[index_id]
+                self._ended[index_id] = before[index_id]
                 continue
             after = self._values(day, {})[index_id]
             self._change_divisor("deletion", index_id, day, before[index_id], after)
 
-    # Weights (3.8).
+    # Weights (3.9).
 
     def _weigh(self, coins: Sequence[str], definition: Row, day: date) -> dict[str, Holding]:
-        caps: dict[str, Fraction] = {}
+        caps: dict[str, int] = {}
         for coin in coins:
             position = self.market.position(coin, day)
             assert position is not None
-            caps[coin] = self._units[coin] * position.price
-        total = sum(caps.values(), Fraction(0))
+            caps[coin] = product(self._units[coin], position.price)
+        total = sum(caps.values())
         plain = {coin: quotient(cap, total) for coin, cap in caps.items()}
         target = plain
         if definition["weighting"] == "equal":
-            target = dict.fromkeys(coins, Fraction(1, len(coins)))
+            target = dict.fromkeys(coins, ONE // len(coins))
         elif definition["weighting"] == "capped":
             target = capped(
                 plain,
-                Fraction(str(definition["cap_first_fraction"])),
-                Fraction(str(definition["cap_rest_fraction"])),
+                number_of(definition["cap_first_fraction"]),
+                number_of(definition["cap_rest_fraction"]),
             )
         return {
             coin: Holding(
                 self._units[coin],
-                Fraction(1) if target is plain else quotient(target[coin], plain[coin]),
+                ONE if target is plain else quotient(target[coin], plain[coin]),
                 target[coin],
             )
             for coin in coins
         }
 
-    # Review (3.1 to 3.7).
+    # Review (3.1 to 3.8).
 
     def _review(self, weighting: date) -> Review:
         effective = weighting + DAY
@@ -712,12 +788,14 @@ class Oracle:
         screened = _Screening(self, effective, cutoff, seen, heirs, sitting)
         status = screened.status()
         decisions = screened.decisions(status == "held")
+        span = (first, weighting, midnight(weighting + DAY * wait))
+        if status == "held":
+            decisions = {
+                coin: self._confirm(decision, cutoff, span, effective)
+                for coin, decision in decisions.items()
+            }
         units, held_back = self._supplies(
-            {d.coin for d in decisions.values() if d.segment},
-            (first, weighting, midnight(weighting + DAY * wait)),
-            heirs,
-            sitting,
-            effective,
+            {d.coin for d in decisions.values() if d.segment}, cutoff, span, heirs, sitting
         )
         return Review(
             effective_date=effective,
@@ -730,44 +808,61 @@ class Oracle:
             held_back=held_back,
         )
 
-    def _heir(self, coin: str, cutoff: date, seen: Mapping[str, Measure]) -> tuple[str, Fraction]:
+    def _confirm(
+        self,
+        decision: Decision,
+        cutoff: date,
+        span: tuple[date, date, datetime],
+        effective: date,
+    ) -> Decision:
+        """Leave the seat of a coin empty that stands at a trigger of deletion (3.7)."""
+        if decision.segment is None:
+            return decision
+        weighting = span[1]
+        for day in days_between(min(cutoff + DAY, weighting), weighting):
+            position = self.market.known_position(decision.coin, day, span)
+            trigger = position and self._trigger(position, day, effective)
+            if trigger:
+                return replace(decision, segment=None, trigger=trigger)
+        return decision
+
+    def _heir(self, coin: str, cutoff: date, seen: Mapping[str, Measure]) -> tuple[str, int]:
         """Return the last successor that is priced by a cut-off, or the coin itself."""
-        found = (coin, Fraction(1))
+        found = (coin, ONE)
         for heir, ratio, first in self.market.heirs(coin):
             if first <= cutoff and heir in seen:
                 found = (heir, ratio)
         return found
 
-    def _sitting(
-        self, heirs: Mapping[str, tuple[str, Fraction]]
-    ) -> dict[str, tuple[str, Fraction]]:
+    def _sitting(self, heirs: Mapping[str, tuple[str, int]]) -> dict[str, tuple[str, int]]:
         """Return segment and present units of who has a seat, the heir in its own units."""
-        found: dict[str, tuple[str, Fraction]] = {}
+        found: dict[str, tuple[str, int]] = {}
         for coin, segment in self._members.items():
             heir, ratio = heirs[coin]
-            other, units = found.get(heir, (segment, Fraction(0)))
+            other, units = found.get(heir, (segment, 0))
             better = min(segment, other, key=SEGMENTS.index)
-            found[heir] = (better, units + self._units[coin] * ratio)
+            found[heir] = (better, units + product(self._units[coin], ratio))
         return found
 
     def _supplies(
         self,
         chosen: set[str],
+        cutoff: date,
         span: tuple[date, date, datetime],
-        heirs: Mapping[str, tuple[str, Fraction]],
-        sitting: Mapping[str, tuple[str, Fraction]],
-        effective: date,
-    ) -> tuple[dict[str, Fraction], frozenset[str]]:
-        """Return the units of the chosen, and who keeps the present ones (3.7)."""
+        heirs: Mapping[str, tuple[str, int]],
+        sitting: Mapping[str, tuple[str, int]],
+    ) -> tuple[dict[str, int], frozenset[str]]:
+        """Return the units of the chosen, and who keeps the present ones (3.8)."""
+        effective = span[1] + DAY
         gate = self.rule("supply_change_gate_fraction", effective)
         # What the last review held saw, the heir of a member in its own units.
-        before: dict[str, Fraction] = {}
+        before: dict[str, int] = {}
         for old, seen in self._supplies_before.items():
             heir, ratio = heirs[old]
-            before[heir] = before.get(heir, Fraction(0)) + seen * ratio
+            before[heir] = before.get(heir, 0) + product(seen, ratio)
         units, saw, held_back = {}, {}, set()
         for coin in chosen:
-            said = self.market.supply_seen(coin, *span)
+            said = self.market.supply_seen(coin, cutoff, span)
             supply = median(said)
             assert supply is not None
             units[coin] = saw[coin] = supply
@@ -785,7 +880,7 @@ class Oracle:
             self._supplies_before = saw
         return units, frozenset(held_back)
 
-    def _is_confirmed(self, coin: str, effective: date, said: Sequence[Fraction]) -> bool:
+    def _is_confirmed(self, coin: str, effective: date, said: Sequence[int]) -> bool:
         agreement = self.number("supply_agreement_fraction", effective)
         supply = median(said)
         assert supply is not None
@@ -798,11 +893,11 @@ class Oracle:
         )
 
 
-def _is_near(value: Fraction, other: Fraction, fraction: Fraction) -> bool:
+def _is_near(value: int, other: int, fraction: Fraction) -> bool:
     return abs(value - other) <= fraction * other
 
 
-def capped(weights: Mapping[str, Fraction], first: Fraction, rest: Fraction) -> dict[str, Fraction]:
+def capped(weights: Mapping[str, int], first: int, rest: int) -> dict[str, int]:
     """Return weights of which the heaviest is at most one cap and each other at most another.
 
     Names above their cap get the cap and the rest share what is left in proportion, again
@@ -810,15 +905,15 @@ def capped(weights: Mapping[str, Fraction], first: Fraction, rest: Fraction) -> 
     """
     heaviest = min(weights, key=lambda coin: (-weights[coin], coin))
     limit = {coin: first if coin == heaviest else rest for coin in weights}
-    if sum(limit.values()) < 1:
-        return dict.fromkeys(weights, Fraction(1, len(weights)))
+    if sum(limit.values()) < ONE:
+        return dict.fromkeys(weights, ONE // len(weights))
     found, at_cap = dict(weights), set[str]()
     while above := {coin for coin in found if coin not in at_cap and found[coin] > limit[coin]}:
         at_cap |= above
-        left = 1 - sum(limit[coin] for coin in at_cap)
+        left = ONE - sum(limit[coin] for coin in at_cap)
         free = sum(weights[coin] for coin in weights if coin not in at_cap)
         found = {
-            coin: limit[coin] if coin in at_cap else quotient(weights[coin] * left, free)
+            coin: limit[coin] if coin in at_cap else weights[coin] * left // free
             for coin in weights
         }
     return found
@@ -833,8 +928,8 @@ class _Screening:
         effective: date,
         cutoff: date,
         seen: Mapping[str, Measure],
-        heirs: Mapping[str, tuple[str, Fraction]],
-        sitting: Mapping[str, tuple[str, Fraction]],
+        heirs: Mapping[str, tuple[str, int]],
+        sitting: Mapping[str, tuple[str, int]],
     ) -> None:
         self.oracle, self.effective, self.cutoff = oracle, effective, cutoff
         self.seen, self.heirs, self.sitting = seen, heirs, sitting
@@ -873,21 +968,21 @@ class _Screening:
                 first = min(first, market.first_seen(old, by))
         return first
 
-    def _rank_cap(self, measure: Measure) -> Fraction | None:
+    def _rank_cap(self, measure: Measure) -> int | None:
         if not measure.rank_caps:
             return None
         window = self.cutoff - DAY * (int(self._rule("rank_window_days")) - 1)
         caps = [cap for day, cap in measure.rank_caps.items() if day >= window]
         return median(caps) if caps else measure.rank_caps[max(measure.rank_caps)]
 
-    def _last_30_median(self, values: Mapping[date, Fraction]) -> Fraction | None:
+    def _last_30_median(self, values: Mapping[date, int]) -> int | None:
         return median(values[day] for day in self.last_30 if day in values)
 
     def _ranked(self, coins: Iterable[str]) -> list[str]:
-        def place(coin: str) -> tuple[Fraction, Fraction, date, str]:
+        def place(coin: str) -> tuple[int, int, date, str]:
             cap, volume = self.cap[coin], self.volume[coin]
             assert cap is not None
-            traded = Fraction(-1) if volume is None else volume
+            traded = -1 if volume is None else volume
             return (-cap, -traded, self.first_day[coin], coin)
 
         return sorted(coins, key=place)
@@ -946,7 +1041,7 @@ class _Screening:
         assert cap is not None
         if volume is None:
             return asked > 0 or turnover > 0
-        return volume < asked or 365 * volume < turnover * cap
+        return volume < asked * ONE or 365 * volume < turnover * cap
 
     # Held or not (3.4).
 

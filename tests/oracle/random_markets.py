@@ -38,7 +38,8 @@ class RandomMarket:
         self.live_from = self.chance.choice([0, 0, self.day_count // 4, self.day_count // 2])
         self.dense_from = self.chance.choice([0, self.live_from // 2])
         self.tide = [self.chance.gauss(0, 0.02) for _ in self.days]
-        if self.seed % 3:
+        # One large market in three has baskets of the shipped sizes.
+        if self.seed % 3 or self.coin_count < 150:
             self.rules = self._small_rules()
         for number in range(self.coin_count):
             self._add_coin("bitcoin" if number == 0 else f"coin-{number:03d}", number)
@@ -50,7 +51,7 @@ class RandomMarket:
 
     def _small_rules(self) -> dict[tuple[str, str], str]:
         """Return rules for smaller baskets, so that every cut has coins on both sides."""
-        scale = self.chance.choice([4, 5, 6])
+        scale = max(1, self.coin_count // self.chance.choice([25, 30, 37]))
         values: dict[str, object] = {
             "last_rank.large": 2 * scale,
             "last_rank.mid": 5 * scale,
@@ -143,7 +144,9 @@ class RandomMarket:
                 unlocked *= chance.choice([0.5, 0.75, 1.15, 1.3, 2.5])
                 if chance.random() < 0.2:
                     month = (self.days[day].replace(day=1) + 32 * DAY).replace(day=1)
-                    self.confirmations.append({"coin_id": coin_id, "effective_date": month})
+                    confirmation = {"coin_id": coin_id, "effective_date": month}
+                    if confirmation not in self.confirmations:
+                        self.confirmations.append(confirmation)
             if chance.random() < 0.001:
                 hump = day + chance.randrange(10, 70)
             prices.append(price)

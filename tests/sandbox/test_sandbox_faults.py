@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import socket
 import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -13,7 +14,7 @@ import pytest
 import requests
 
 from pipeline.errors import ConfigurationError
-from pipeline.sandbox.faults import FAULT_NAMES, Fault, FaultBoard
+from pipeline.sandbox.faults import BODY_FAULTS, STATUS_FAULTS, Fault, FaultBoard
 from pipeline.sandbox.market import GrowingMarket
 from pipeline.sandbox.server import Sandbox, create_server
 
@@ -54,7 +55,9 @@ def good_and_bad(sandbox: Sandbox, endpoint: str, fault: str) -> tuple[str, str]
 
 
 @pytest.mark.parametrize("endpoint", PATHS)
-@pytest.mark.parametrize("fault", [name for name in FAULT_NAMES if name != "cut_connection"])
+@pytest.mark.parametrize(
+    "fault", [*(name for name in BODY_FAULTS if name != "cut_connection"), *STATUS_FAULTS, "slow"]
+)
 def test_fault_changes_the_answer_until_it_is_cleared(
     sandbox: Sandbox, endpoint: str, fault: str
 ) -> None:
@@ -180,6 +183,53 @@ def test_fault_slow_does_not_hold_up_closing(growing: GrowingMarket) -> None:
     assert time.monotonic() - start < 5
 
 
+def test_fault_timeout_never_answers_and_does_not_hold_up_closing(growing: GrowingMarket) -> None:
+    sandbox = create_server(market=growing, faults={"alternative_me:fng": "timeout"}).start()
+    with pytest.raises(requests.exceptions.ReadTimeout):
+        requests.get(sandbox.url("alternative_me", NOW) + "/fng/", timeout=0.3)
+    start = time.monotonic()
+    sandbox.close()
+    assert time.monotonic() - start < 5
+
+
+def test_fault_slow_drip_never_pauses_long_and_takes_long(sandbox: Sandbox) -> None:
+    good = get(sandbox, "cboe").content
+    sandbox.faults["cboe"] = "slow_drip"
+    start = time.monotonic()
+    # A pause is shorter than the time-out, which therefore does not end it.
+    answer = requests.get(sandbox.base_url + PATHS["cboe"], timeout=0.5)
+    assert answer.content == good
+    assert time.monotonic() - start > 0.8
+
+
+def test_fault_reset_is_a_reset_and_not_an_end(sandbox: Sandbox) -> None:
+    sandbox.faults["cboe"] = "reset"
+    with socket.create_connection(address_of(sandbox)) as client:
+        client.sendall(f"GET {PATHS['cboe']} HTTP/1.1\r\nHost: sandbox\r\n\r\n".encode())
+        with pytest.raises(ConnectionResetError):
+            read_to_the_end(client)
+    del sandbox.faults["cboe"]
+    assert get(sandbox, "cboe").ok
+
+
+def read_to_the_end(client: socket.socket) -> None:
+    while client.recv(1 << 16):
+        pass
+
+
+def address_of(sandbox: Sandbox) -> tuple[str, int]:
+    host, _, port = sandbox.base_url.removeprefix("http://").partition(":")
+    return host, int(port)
+
+
+@pytest.mark.parametrize("endpoint", PATHS)
+def test_fault_gzip_bomb_goes_out_as_it_is(sandbox: Sandbox, endpoint: str) -> None:
+    sandbox.faults[endpoint] = "gzip_bomb"
+    with requests.get(sandbox.base_url + PATHS[endpoint], timeout=10, stream=True) as answer:
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert len(answer.raw.read(decode_content=False)) < 1_000_000
+
+
 def test_fault_with_a_count_ends_by_itself(sandbox: Sandbox) -> None:
     sandbox.faults["coingecko"] = "status_500:2"
     assert [get(sandbox, "coingecko").status_code for _ in range(3)] == [500, 500, 200]
@@ -201,16 +251,17 @@ def test_fault_rule_sees_the_path_and_the_count(growing: GrowingMarket) -> None:
     with create_server(market=growing, clock=lambda: NOW, faults=fail_second) as sandbox:
         assert [get(sandbox, "coingecko").status_code for _ in range(3)] == [200, 500, 200]
         assert get(sandbox, "cboe").ok
-        assert sandbox.faults.request_counts() == {"coingecko": 3, "cboe-rut": 1}
+        assert sandbox.faults.request_counts() == {"coingecko:coins/markets": 3, "cboe:RUT": 1}
 
 
 def test_faults_can_be_put_read_and_deleted_over_http(sandbox: Sandbox) -> None:
     url = sandbox.base_url + "/_sandbox/faults"
-    wanted: dict[str, Any] = {"coingecko": "html_200", "cboe": "status_500:2"}
+    wanted: dict[str, Any] = {"coingecko:coins/markets": "html_200", "cboe": "status_500:2"}
     assert requests.put(url, json=wanted, timeout=10).json() == wanted
     assert requests.get(url, timeout=10).json() == wanted
-    assert sandbox.faults["coingecko"] == "html_200"
-    assert requests.put(url, json={"cboe": None}, timeout=10).json() == {"coingecko": "html_200"}
+    assert sandbox.faults["coingecko:coins/markets"] == "html_200"
+    left = requests.put(url, json={"cboe": None}, timeout=10).json()
+    assert left == {"coingecko:coins/markets": "html_200"}
     assert requests.delete(url, timeout=10).json() == {}
 
 
@@ -221,7 +272,7 @@ def test_faults_can_be_put_read_and_deleted_over_http(sandbox: Sandbox) -> None:
         b"[]",
         b'{"coingecko": 3}',
         b'{"coingecko": "on_fire"}',
-        b'{"cboe": "slow", "yahoo": "slow"}',
+        b'{"cboe": "slow", "nasdaq": "slow"}',
         b'{"coingecko": "slow:x"}',
         b'{"coingecko": "slow:0"}',
     ],
@@ -242,4 +293,4 @@ def test_fault_board_refuses_unknown_names() -> None:
     with pytest.raises(ConfigurationError, match="html_200"):
         FaultBoard({"coingecko": "on_fire"})
     with pytest.raises(ConfigurationError, match="alternative_me"):
-        FaultBoard({"yahoo": "slow"})
+        FaultBoard({"nasdaq": "slow"})

@@ -215,7 +215,7 @@ def test_serve_starts_at_once(growing: GrowingMarket) -> None:
 
 def test_url_refuses_an_unknown_vendor_and_a_naive_time(sandbox: Sandbox) -> None:
     with pytest.raises(ConfigurationError, match="no vendor"):
-        sandbox.url("yahoo")
+        sandbox.url("nasdaq")
     with pytest.raises(ConfigurationError, match="time zone"):
         sandbox.url("cboe", NOW.replace(tzinfo=None))
 

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pipeline.sandbox import wire
 from pipeline.sandbox.market import SimulatedMarket
+from pipeline.sandbox.vendors import alternative_me, cboe, coingecko_markets
 
 FIRST_DAY = date(2024, 1, 1)
 DAY = date(2024, 3, 14)
@@ -37,7 +37,9 @@ def snapshot(market: SimulatedMarket) -> pd.DataFrame:
 
 
 def markets(snapshot: pd.DataFrame, **options: Any) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = json.loads(wire.render_markets(snapshot, NOW, **options))
+    rows: list[dict[str, Any]] = json.loads(
+        coingecko_markets.render_markets(snapshot, NOW, **options)
+    )
     return rows
 
 
@@ -155,12 +157,12 @@ def test_markets_extremes_hold_the_day(snapshot: pd.DataFrame) -> None:
 def test_price_is_shown_as_the_vendor_shows_it(
     value: float, precision: str | None, shown: float | None
 ) -> None:
-    assert wire.format_price(value, precision) == shown
+    assert coingecko_markets.format_price(value, precision) == shown
 
 
 def test_index_history_is_the_vendors_csv(market: SimulatedMarket) -> None:
     equity = market.equity_history(FIRST_DAY, date(2024, 1, 5))
-    lines = wire.render_index_history(equity, "RUT").decode().split("\n")
+    lines = cboe.render_index_history(equity, "RUT").decode().split("\n")
     assert lines[0] == "DATE,RUT"
     assert [line[:10] for line in lines[1:-1]] == [
         "01/02/2024",
@@ -174,7 +176,7 @@ def test_index_history_is_the_vendors_csv(market: SimulatedMarket) -> None:
 
 def test_fng_is_strings_newest_first(market: SimulatedMarket) -> None:
     sentiment = market.sentiment_history(FIRST_DAY, date(2024, 4, 1))
-    answer = json.loads(wire.render_fng(sentiment, NOW, limit=0))
+    answer = json.loads(alternative_me.render_fng(sentiment, NOW, limit=0))
     rows = answer["data"]
     assert answer["name"] == "Fear and Greed Index"
     assert answer["metadata"] == {"error": None}
@@ -188,10 +190,12 @@ def test_fng_is_strings_newest_first(market: SimulatedMarket) -> None:
 @pytest.mark.parametrize(("limit", "count"), [(1, 1), (10, 10)])
 def test_fng_limit_counts_days(market: SimulatedMarket, limit: int, count: int) -> None:
     sentiment = market.sentiment_history(FIRST_DAY, DAY)
-    assert len(json.loads(wire.render_fng(sentiment, NOW, limit=limit))["data"]) == count
+    assert len(json.loads(alternative_me.render_fng(sentiment, NOW, limit=limit))["data"]) == count
 
 
 def test_fng_error_comes_with_status_200_shape(market: SimulatedMarket) -> None:
-    answer = json.loads(wire.render_fng(market.sentiment_history(DAY, DAY), NOW, error="no"))
+    answer = json.loads(
+        alternative_me.render_fng(market.sentiment_history(DAY, DAY), NOW, error="no")
+    )
     assert answer["data"] == []
     assert answer["metadata"]["error"] == "no"

@@ -35,24 +35,39 @@ def history(ticker: str, lines: list[str]) -> bytes:
     return "\r\n".join([f"DATE,{ticker}", *lines, ""]).encode()
 
 
+def vix_history(lines: list[str]) -> bytes:
+    """The same closes under the VIX's header, after prices that are none."""
+    widened = [line.replace(",", ",1.0,2.0,3.0,") for line in lines]
+    return "\r\n".join(["DATE,OPEN,HIGH,LOW,CLOSE", *widened, ""]).encode()
+
+
+def vix(last: date, count: int = 20) -> tuple[str, bytes]:
+    return "VIX_History", vix_history(lines_until(last, count))
+
+
 def parse(lines: list[str], market_date: date = DAY, **options: Any) -> pd.DataFrame:
+    """Parse with these lines in the files of RUT and SPX; the rows of those two."""
     bodies = [(f"{ticker}_History", history(ticker, lines)) for ticker in ("RUT", "SPX")]
-    return Cboe().parse(bodies, market_date, **options)
+    frame = Cboe().parse([*bodies, vix(market_date)], market_date, **options)
+    return frame[frame["ticker"] != "VIX"].reset_index(drop=True)
 
 
 @responses.activate
-def test_fetch_asks_for_both_files_as_csv() -> None:
-    for ticker in ("RUT", "SPX"):
+def test_fetch_asks_for_the_three_files_as_csv() -> None:
+    for ticker in ("RUT", "SPX", "VIX"):
+        lines = lines_until(DAY)
         responses.get(
             f"https://h.example/p/api/global/us_indices/daily_prices/{ticker}_History.csv",
-            body=history(ticker, lines_until(DAY)),
+            body=vix_history(lines) if ticker == "VIX" else history(ticker, lines),
             content_type="text/csv",
         )
-    configured = Settings.model_validate({"_env_file": None, "vendor_urls": {"cboe": "https://h.example/p"}})
+    configured = Settings.model_validate(
+        {"_env_file": None, "vendor_urls": {"cboe": "https://h.example/p"}}
+    )
     with HttpClient(configured) as client:
         fetched = list(Cboe().fetch(client, configured, DAY))
     frame = Cboe().parse([(name, response.body) for name, response in fetched], DAY)
-    assert frame["ticker"].value_counts().to_dict() == {"RUT": 11, "SPX": 11}
+    assert frame["ticker"].value_counts().to_dict() == {"RUT": 11, "SPX": 11, "VIX": 11}
     assert {response.body_format for _, response in fetched} == {"csv"}
 
 
@@ -120,15 +135,33 @@ def test_parse_refuses_a_day_in_another_format(day: str) -> None:
 def test_parse_refuses_another_header(header: str) -> None:
     body = "\n".join([header, *lines_until(DAY)]).encode()
     with pytest.raises(PayloadError, match="RUT: the header"):
-        Cboe().parse([("RUT_History", body), ("SPX_History", b"")], DAY)
+        Cboe().parse([("RUT_History", body), ("SPX_History", b""), vix(DAY)], DAY)
 
 
-def test_parse_needs_both_files() -> None:
+def test_parse_takes_the_last_column_of_the_vix() -> None:
+    lines = lines_until(DAY)
+    bodies = [(f"{ticker}_History", history(ticker, lines)) for ticker in ("RUT", "SPX")]
+    frame = Cboe().parse([*bodies, vix(DAY)], DAY, since=DAY)
+    assert frame.set_index("ticker")["close_points"].to_dict() == {
+        "RUT": 119.0,
+        "SPX": 119.0,
+        "VIX": 119.0,
+    }
+    with pytest.raises(PayloadError, match="VIX: the header"):
+        Cboe().parse([*bodies, ("VIX_History", history("VIX", lines))], DAY)
+    short = vix_history([*lines, f"{DAY:%m/%d/%Y}"])
+    with pytest.raises(PayloadError, match="VIX: line 22"):
+        Cboe().parse([*bodies, ("VIX_History", short)], DAY)
+
+
+def test_parse_needs_the_three_files() -> None:
     body = history("RUT", lines_until(DAY))
     with pytest.raises(PayloadError, match="SPX_History"):
-        Cboe().parse([("RUT_History", body)], DAY)
+        Cboe().parse([("RUT_History", body), vix(DAY)], DAY)
     with pytest.raises(PayloadError, match="SPX_History"):
-        Cboe().parse([("RUT_History", body)] * 2, DAY)
+        Cboe().parse([("RUT_History", body)] * 2 + [vix(DAY)], DAY)
+    with pytest.raises(PayloadError, match="VIX_History"):
+        Cboe().parse([("RUT_History", body), ("SPX_History", body)], DAY)
 
 
 def test_parse_takes_a_byte_order_mark() -> None:
@@ -136,13 +169,13 @@ def test_parse_takes_a_byte_order_mark() -> None:
         (f"{ticker}_History", b"\xef\xbb\xbf" + history(ticker, lines_until(DAY)))
         for ticker in ("RUT", "SPX")
     ]
-    assert len(Cboe().parse(bodies, DAY)) == 22
+    assert len(Cboe().parse([*bodies, vix(DAY)], DAY)) == 33
 
 
 @given(st.binary())
 def test_parse_raises_our_errors_only_on_any_bytes(body: bytes) -> None:
     with pytest.raises(TidemarkError):
-        Cboe().parse([("RUT_History", body), ("SPX_History", body)], DAY)
+        Cboe().parse([(f"{t}_History", body) for t in ("RUT", "SPX", "VIX")], DAY)
 
 
 @given(st.text(), st.text(alphabet='0123456789.,/-\r\n"e ', max_size=40))
@@ -164,7 +197,7 @@ def test_parse_of_a_file_cut_short_is_never_a_wrong_close() -> None:
     given_counts = set()
     for kept in range(len(body)):
         try:
-            frame = Cboe().parse([("RUT_History", body[:kept]), other], DAY)
+            frame = Cboe().parse([("RUT_History", body[:kept]), other, vix(DAY)], DAY)
         except TidemarkError:
             continue
         closes = frame.query("ticker == 'RUT'")["close_points"].tolist()

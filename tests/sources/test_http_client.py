@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import json
 import logging
 import socket
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +25,14 @@ from pydantic import SecretStr
 from pipeline import __version__
 from pipeline.errors import ConfigurationError, PayloadError, RateLimitedError, SourceError
 from pipeline.settings import Settings
-from pipeline.sources.http import RETRIED_STATUSES, HttpClient, HttpResponse, HttpStatusError
+from pipeline.sources.http import (
+    RETRIED_STATUSES,
+    HttpClient,
+    HttpResponse,
+    HttpStatusError,
+    Traffic,
+)
+from pipeline.sources.vendors import VENDORS
 
 URL = "https://vendor.example/api/v1/things"
 KEY = "CG-5up3r5ecretKey"
@@ -174,6 +184,13 @@ def test_get_never_follows_a_redirect(mocked: responses.RequestsMock) -> None:
         ('{"error":"text"}', "text/plain", "csv", PayloadError),
         ("[1]", "image/png", "json", PayloadError),
         ("PK\x03\x04\0\0", "application/octet-stream", "csv", PayloadError),
+        ("<!DOCTYPE html>", "application/zip", "zip", SourceError),
+        ("not a zip", "application/zip", "zip", PayloadError),
+        ("", "application/zip", "zip", PayloadError),
+        ("PK\x03\x04", "image/png", "zip", PayloadError),
+        ("<html>blocked</html>", "text/plain", "text", SourceError),
+        ('<?xml version="1.0"?><!DOCTYPE html><html>', "text/xml", "text", SourceError),
+        ("PK\x03\x04\0\0", "text/plain", "text", PayloadError),
     ],
 )
 def test_get_refuses_a_body_that_was_not_asked_for(
@@ -199,6 +216,10 @@ def test_get_refuses_a_body_that_was_not_asked_for(
         ("", "json", "[1]"),
         ("text/csv", "csv", "DATE,RUT\n"),
         ("application/octet-stream", "csv", "DATE,RUT\n"),
+        ("application/zip", "zip", "PK\x03\x04..."),
+        ("binary/octet-stream", "zip", "PK\x03\x04..."),
+        ("binary/octet-stream", "text", "0a1b  file.zip\n"),
+        ("application/xml", "text", '<?xml version="1.0"?><ListBucketResult/>'),
     ],
 )
 def test_get_takes_the_usual_content_types(
@@ -483,3 +504,246 @@ def test_get_shows_the_start_of_a_huge_error_page_only() -> None:
 def test_get_refuses_a_url_that_is_none(url: str) -> None:
     with make_client() as client, pytest.raises(SourceError, match="settings"):
         client.get(url)
+
+
+# What the processes of a home share
+
+
+class Clock:
+    """Seconds since 1970 that pass when the client sleeps."""
+
+    def __init__(self) -> None:
+        self.now = NOW.timestamp()
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@contextmanager
+def vendor_client(
+    home: Path, clock: Clock, vendor: str = "bybit", **overrides: Any
+) -> Iterator[HttpClient]:
+    settings = make_settings(**({"home": home, "vendor_pace": 1} | overrides))
+    with HttpClient(
+        settings, vendor, sleep=clock.sleep, jitter=lambda low, high: high, clock=clock
+    ) as client:
+        yield client
+
+
+def test_two_clients_share_the_pace_and_the_count(
+    mocked: responses.RequestsMock, tmp_path: Path
+) -> None:
+    mocked.get(URL, json=[])
+    clock = Clock()
+    with (
+        vendor_client(tmp_path, clock, "coingecko") as first,
+        vendor_client(tmp_path, clock, "coingecko") as second,
+    ):
+        first.get(URL)
+        second.get(URL)
+        first.get(URL)
+    assert clock.slept == [6, 6]
+    state = json.loads((tmp_path / "state" / "pacing" / "coingecko.json").read_bytes())
+    assert (state["month"], state["calls"]) == ("2026-01", 3)
+
+
+def test_every_try_counts_and_a_used_up_month_makes_no_call(
+    mocked: responses.RequestsMock, tmp_path: Path
+) -> None:
+    mocked.get(URL, status=503)
+    clock = Clock()
+    with (
+        vendor_client(tmp_path, clock, "coingecko", vendor_pace=0.0003) as client,
+        pytest.raises(RateLimitedError, match=r"coingecko: the budget of 3 calls for 2026-01"),
+    ):
+        client.get(URL)
+    assert len(mocked.calls) == client.traffic.calls == 3
+
+
+@pytest.mark.parametrize("attempts", [1, 2])
+def test_a_429_holds_up_the_other_processes_too(
+    mocked: responses.RequestsMock, tmp_path: Path, attempts: int
+) -> None:
+    mocked.get(URL, status=429, headers={"Retry-After": "100"})
+    clock = Clock()
+    with (
+        vendor_client(tmp_path, clock, http_attempts=attempts) as client,
+        pytest.raises(RateLimitedError),
+    ):
+        client.get(URL)
+    other = Clock()
+    other.now = clock.now + 40
+    mocked.replace(responses.GET, URL, json=[])
+    with vendor_client(tmp_path, other) as client:
+        client.get(URL)
+    assert other.slept == [pytest.approx(60)]
+
+
+def test_pace_0_shares_nothing(mocked: responses.RequestsMock, tmp_path: Path) -> None:
+    mocked.get(URL, status=418)
+    clock = Clock()
+    for _ in range(2):
+        with (
+            vendor_client(tmp_path, clock, vendor_pace=0) as client,
+            pytest.raises(HttpStatusError, match="HTTP 418, the vendor has banned"),
+        ):
+            client.get(URL)
+    assert len(mocked.calls) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("vendor", "status", "headers", "seconds"),
+    [
+        ("binance_futures", 418, {"Retry-After": "300"}, 300),
+        ("binance_futures", 451, {}, 6 * 3600),
+        ("bybit", 403, {}, 6 * 3600),
+        ("coinpaprika", 402, {}, 6 * 3600),
+        ("bybit", 429, {"Retry-After": "4000"}, 4000),
+    ],
+)
+def test_a_vendor_that_refuses_us_is_left_alone_by_every_client_until_then(
+    mocked: responses.RequestsMock,
+    tmp_path: Path,
+    vendor: str,
+    status: int,
+    headers: dict[str, str],
+    seconds: float,
+) -> None:
+    mocked.get(URL, status=status, headers=headers, body="not you")
+    clock = Clock()
+    with (
+        vendor_client(tmp_path, clock, vendor) as client,
+        pytest.raises(SourceError, match=f"HTTP {status}"),
+    ):
+        client.get(URL)
+    assert len(mocked.calls) == 1
+    for _ in range(2):
+        with (
+            vendor_client(tmp_path, clock, vendor) as client,
+            pytest.raises(SourceError, match=f"{vendor} is left alone until .*not you") as caught,
+        ):
+            client.get(URL)
+        if status != 429:
+            assert isinstance(caught.value, HttpStatusError)
+            assert caught.value.status == status
+    assert len(mocked.calls) == 1
+    assert client.traffic.calls == 0
+
+    clock.now += seconds
+    mocked.replace(responses.GET, URL, json=[])
+    with vendor_client(tmp_path, clock, vendor) as client:
+        client.get(URL)
+        client.get(URL)
+
+
+def test_a_trial_after_a_pause_is_one_call(mocked: responses.RequestsMock, tmp_path: Path) -> None:
+    mocked.get(URL, status=451)
+    clock = Clock()
+    with vendor_client(tmp_path, clock) as client:
+        with pytest.raises(HttpStatusError):
+            client.get(URL)
+        clock.now += 6 * 3600
+        mocked.replace(responses.GET, URL, status=503)
+        with pytest.raises(HttpStatusError, match="503"):
+            client.get(URL)
+        with pytest.raises(SourceError, match="left alone"):
+            client.get(URL)
+    assert len(mocked.calls) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 503},
+        {"body": "<html>Just a moment</html>", "content_type": "text/html"},
+        {"body": ConnectionError()},
+    ],
+    ids=["server", "web-page", "network"],
+)
+def test_failures_in_a_row_end_in_a_pause(
+    mocked: responses.RequestsMock, tmp_path: Path, answer: dict[str, Any]
+) -> None:
+    mocked.get(URL, **answer)
+    clock = Clock()
+    with vendor_client(tmp_path, clock, http_attempts=1) as client:
+        for _ in range(5):
+            with pytest.raises(SourceError, match=r"vendor\.example"):
+                client.get(URL)
+        with pytest.raises(SourceError, match=r"left alone until .*5 calls in a row failed"):
+            client.get(URL)
+    assert len(mocked.calls) == 5
+
+
+@pytest.mark.parametrize("answer", [{"status": 404}, {"body": "", "status": 200}, {"json": []}])
+def test_a_vendor_that_answers_anything_is_not_failing(
+    mocked: responses.RequestsMock, tmp_path: Path, answer: dict[str, Any]
+) -> None:
+    clock = Clock()
+    with vendor_client(tmp_path, clock, http_attempts=1) as client:
+        for _ in range(3):
+            mocked.upsert(responses.GET, URL, status=500)
+            for _ in range(4):
+                with pytest.raises(HttpStatusError):
+                    client.get(URL)
+            mocked.upsert(responses.GET, URL, **answer)
+            with suppress(HttpStatusError, PayloadError):
+                client.get(URL)
+    assert len(mocked.calls) == 15
+
+
+def test_a_missing_file_of_the_archive_does_not_stop_the_archive(
+    mocked: responses.RequestsMock, tmp_path: Path
+) -> None:
+    mocked.get(URL, status=403)
+    clock = Clock()
+    with vendor_client(tmp_path, clock, "binance_vision") as client:
+        for _ in range(8):
+            with pytest.raises(HttpStatusError, match="HTTP 403"):
+                client.get(URL)
+
+
+def test_no_shared_file_holds_a_secret(mocked: responses.RequestsMock, tmp_path: Path) -> None:
+    mocked.get(URL, status=403, body=f"the key {KEY} and {KEY.upper()} are refused")
+    with (
+        vendor_client(tmp_path, Clock()) as client,
+        pytest.raises(HttpStatusError) as caught,
+    ):
+        client.get(URL, secret_headers={"x-key": SecretStr(KEY)})
+    shared = [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
+    assert any("are refused" in text for text in shared)
+    assert KEY[:8].lower() not in ("".join(shared) + str(caught.value)).lower()
+
+
+def test_a_redirect_does_not_tell_the_key(mocked: responses.RequestsMock) -> None:
+    mocked.get(URL, status=302, headers={"Location": f"https://{KEY}.elsewhere.example/"})
+    with make_client() as client, pytest.raises(HttpStatusError, match=r"\*\*\*\.elsewhere"):
+        client.get(URL, secret_headers={"x-key": SecretStr(KEY)})
+
+
+def test_a_body_may_be_as_large_as_the_vendor_allows(
+    mocked: responses.RequestsMock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = replace(VENDORS["bybit"], max_bytes=10)
+    monkeypatch.setitem(VENDORS, "bybit", small)
+    mocked.get(URL, body="[" + " " * 20 + "]")
+    with (
+        vendor_client(tmp_path, Clock()) as client,
+        pytest.raises(PayloadError, match="larger than 10 bytes"),
+    ):
+        client.get(URL)
+
+
+def test_traffic_counts_calls_and_decoded_bytes(
+    mocked: responses.RequestsMock, tmp_path: Path
+) -> None:
+    mocked.get(URL, status=500)
+    mocked.get(URL, body="[1, 2]")
+    with vendor_client(tmp_path, Clock()) as client:
+        client.get(URL)
+    assert client.traffic == Traffic(calls=2, body_bytes=6, last_status=200)

@@ -15,6 +15,7 @@ from pipeline.sources.wire import (
     BodyDecoder,
     TruncatedBodyError,
     public_headers,
+    redact_text,
     redact_url,
     retry_after_seconds,
 )
@@ -57,6 +58,11 @@ def test_redact_url_hides_whatever_looks_like_a_key(secret: str) -> None:
     assert redact_url(f"https://h.example/{secret}?q={secret}", [secret]) == (
         "https://h.example/***?q=***"
     )
+
+
+def test_redact_text_hides_a_key_in_any_case_and_as_in_a_url() -> None:
+    said = "Bad key Ab+c/9, AB+C/9 or ?key=Ab%2Bc%2F9"
+    assert redact_text(said, ["Ab+c/9"]) == "Bad key ***, *** or ?key=***"
 
 
 def test_public_headers_hold_no_cookie_and_no_key() -> None:

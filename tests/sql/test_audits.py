@@ -32,10 +32,14 @@ BREACHES = {
     "every_candidate_has_a_decision": [
         "update indices.review_decision set reason = null where coin_id = 'coin-07'",
         "update indices.review_decision set is_in = false where coin_id = 'coin-07'",
+        "update indices.review_decision set is_withdrawn = true where coin_id = 'coin-07'",
     ],
     "index_days_have_no_gap": [
         f"delete from indices.index_level_daily where market_date = {ONE_DAY}",
         f"delete from indices.index_level_daily where market_date = {LAST} and index_id = 'mid'",
+        f"delete from indices.index_level_daily where market_date < {ONE_DAY} and index_id = 'mid'",
+        "delete from indices.index_level_daily where index_id = 'mid'",
+        "delete from indices.index_level_daily",
     ],
     "last_review_was_held": [
         "update indices.review_status set is_held = false, status = 'blocked' "
@@ -64,6 +68,11 @@ BREACHES = {
         f"delete from indices.index_level_daily where market_date = {ONE_DAY} and index_id = 'mid'",
         "update indices.index_level_daily set market_value_usd = null "
         f"where market_date = {ONE_DAY} and index_id = 'top100'",
+    ],
+    "small_keeps_enough_members": [
+        "insert into indices.member_shortfall select distinct profile, effective_date, "
+        f"{ONE_DAY}, 21, 22 from indices.constituent "
+        "where effective_date = (select max(effective_date) from indices.constituent)",
     ],
     "top100_prices_are_fresh": [
         "update indices.index_level_daily set coverage_fraction = 0.949 "

@@ -36,7 +36,8 @@ UNFINISHED = re.compile(r"\b(todo|tbd|fixme|xxx|lorem)\b|\?\?", re.IGNORECASE)
 @pytest.fixture(scope="module")
 def eventful() -> Iterator[Result]:
     """A build in which every table has rows: deaths, migrations, redenominations, revisions."""
-    rules = {k: v for profile in PROFILES for k, v in small_baskets(5, 8, 14, profile).items()}
+    rules = {k: v for profile in PROFILES for k, v in small_baskets(5, 8, 15, profile).items()}
+    rules["house", "min_small_member_count"] = "7"
     recipe = Recipe(
         seed=11,
         coin_count=16,
@@ -62,8 +63,9 @@ def eventful() -> Iterator[Result]:
         "build_id": "a-build",
         "tidemark_version": "0.0.1",
     }
+    fading = series("fading", START, [1.0] * 40, 2.5e6)
     with run_market(
-        [*market.rows, *series("dollar", START, [1.0] * DAYS, 1e9)],
+        [*market.rows, *series("dollar", START, [1.0] * DAYS, 1e9), *fading],
         rulebook_overrides=rules,
         profiles=PROFILES,
         links=market.links,
@@ -140,7 +142,15 @@ def test_same_column_has_the_same_type_and_unit_everywhere() -> None:
 
 def test_eventful_market_has_an_event_of_each_kind(eventful: Result) -> None:
     kinds = {row["event_kind"] for row in eventful.rows("indices.event_log")}
-    assert kinds >= {"base", "deletion", "migration", "redenomination", "review effective"}
+    assert kinds >= {
+        "base",
+        "deletion",
+        "extraordinary review due",
+        "migration",
+        "redenomination",
+        "review effective",
+        "withdrawal",
+    }
 
 
 def test_warehouse_without_prices_is_built_empty() -> None:

@@ -24,7 +24,8 @@ from markets import (
 )
 
 REVIEW_TABLES = (*TABLES, "indices.constituent", "indices.review_calendar")
-DECISION = ("profile", "effective_date", "coin_id", "candidate_rank", "segment", "rank_cap_usd")
+DECISION = ("profile", "effective_date", "coin_id", "candidate_rank", "rank_cap_usd")
+SEAT = ("profile", "effective_date", "coin_id", "segment", "reason")
 UNITS = ("profile", "effective_date", "index_id", "coin_id", "units")
 
 
@@ -53,7 +54,8 @@ def reviews(market: Result, known_by: datetime) -> dict[str, list[tuple[Any, ...
         ]
 
     return {
-        "seats": settled("indices.review_decision", DECISION, "cutoff_known_by"),
+        "ranks": settled("indices.review_decision", DECISION, "cutoff_known_by"),
+        "seats": settled("indices.review_decision", SEAT, "weighting_known_by"),
         "units": settled("indices.constituent", UNITS, "weighting_known_by"),
     }
 

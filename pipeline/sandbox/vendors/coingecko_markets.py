@@ -1,4 +1,4 @@
-"""The vendors' response bodies, byte for byte in their documented shape. Pure functions."""
+"""CoinGecko's ``/coins/markets``, as the vendor writes it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import Any
 import pandas as pd
 
 MOST_PER_PAGE = 250
-FNG_NAME = "Fear and Greed Index"
 
 _FEWEST_WHOLE_PRICE = 10_000
 _SHOWN_DIGITS = 6
@@ -167,68 +166,3 @@ def render_markets(
         for coin in coins.iloc[start : start + size].to_dict(orient="records")
     ]
     return json.dumps(rows, separators=(",", ":"), allow_nan=False).encode()
-
-
-def render_text_error(message: str) -> bytes:
-    """Render CoinGecko's error body of a bad request."""
-    return json.dumps({"error": message}, separators=(",", ":")).encode()
-
-
-def render_coingecko_error(message: str, code: int) -> bytes:
-    """Render CoinGecko's error body of a rate limit or an outage."""
-    return json.dumps({"status": {"error_code": code, "error_message": message}}).encode()
-
-
-def render_index_history(equity: pd.DataFrame, ticker: str) -> bytes:
-    """Render Cboe's ``<ticker>_History.csv``.
-
-    Args:
-        equity: One row per session and ticker: session_date, ticker, close_points.
-        ticker: ``RUT`` or ``SPX``.
-
-    Returns:
-        CSV with the header ``DATE,<ticker>``, oldest session first, days as MM/DD/YYYY and
-        six decimals.
-    """
-    sessions = equity[equity["ticker"] == ticker].sort_values("session_date")
-    lines = [
-        f"{day:%m/%d/%Y},{points:.6f}"
-        for day, points in zip(sessions["session_date"], sessions["close_points"], strict=True)
-    ]
-    return "\n".join([f"DATE,{ticker}", *lines, ""]).encode()
-
-
-def render_fng(
-    sentiment: pd.DataFrame, now: datetime, *, limit: int = 1, error: str | None = None
-) -> bytes:
-    """Render alternative.me ``/fng/``.
-
-    Args:
-        sentiment: One row per day: market_date, score, label; days after ``now`` are left out.
-        now: When it is asked for.
-        limit: Newest days to show; 0 for all.
-        error: Goes into ``metadata.error``, with no data.
-
-    Returns:
-        JSON whose values are all strings, newest day first; ``timestamp`` is 00:00 UTC of
-        the day in seconds, ``time_until_update`` is on the first row only.
-    """
-    rows: list[dict[str, str]] = []
-    if error is None:
-        known = sentiment[[day <= now.date() for day in sentiment["market_date"]]]
-        newest = known.sort_values("market_date", ascending=False)
-        newest = newest.head(limit) if limit > 0 else newest
-        columns = (newest["market_date"], newest["score"], newest["label"])
-        rows = [
-            {
-                "value": str(int(score)),
-                "value_classification": label,
-                "timestamp": str(int(datetime.combine(day, time(), UTC).timestamp())),
-            }
-            for day, score, label in zip(*columns, strict=True)
-        ]
-    if rows:
-        tomorrow = datetime.combine(now.date() + timedelta(days=1), time(), UTC)
-        rows[0]["time_until_update"] = str(int((tomorrow - now).total_seconds()))
-    body = {"name": FNG_NAME, "data": rows, "metadata": {"error": error}}
-    return json.dumps(body, indent="\t").encode()

@@ -8,41 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from archive_home import bring, needs_archive, read_reports, settings_of
 from nights import Home
 
-from pipeline import steps
 from pipeline.datasets import DATASETS
-from pipeline.importing import ImportReport, find_files, import_file
 from pipeline.settings import Settings
 
-ARCHIVE = Path(__file__).resolve().parents[2] / "shared" / "data" / "archive"
-
-pytestmark = [
-    pytest.mark.archive,
-    pytest.mark.skipif(not ARCHIVE.is_dir(), reason="the real archive is not beside the checkout"),
-]
+pytestmark = needs_archive
 
 
-@pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return Settings(_env_file=None, home=tmp_path_factory.mktemp("archive") / "home")
-
-
-def bring(settings: Settings) -> list[ImportReport]:
-    return [import_file(settings, file, "archive") for file in find_files(ARCHIVE)]
-
-
-@pytest.fixture(scope="module")
-def reports(settings: Settings) -> list[ImportReport]:
-    return bring(settings)
-
-
-@pytest.fixture(scope="module")
-def published(settings: Settings, reports: list[ImportReport]) -> Home:
-    assert reports
-    built = steps.build(settings, settings.default_market_date(), "archive")
-    steps.publish(settings, steps.audit(settings, built))
-    return Home(settings.home)
+@pytest.fixture
+def settings(archive_path: Path, tmp_path: Path) -> Settings:
+    """A home of one's own with the archive imported once."""
+    own = tmp_path / "home"
+    shutil.copytree(archive_path, own, ignore=shutil.ignore_patterns("builds", "published"))
+    return settings_of(own)
 
 
 def one(home: Home, sql: str) -> Any:
@@ -50,23 +30,19 @@ def one(home: Home, sql: str) -> Any:
     return value
 
 
-def test_archive_passes_the_gate(reports: list[ImportReport]) -> None:
+def test_archive_passes_the_gate(archive_path: Path) -> None:
+    reports = read_reports(archive_path)
     assert [report.error for report in reports] == [None] * len(reports)
     assert all(report.added > 0 for report in reports)
 
 
-def test_archive_imported_twice_adds_nothing(
-    settings: Settings, reports: list[ImportReport]
-) -> None:
-    assert reports
+def test_archive_imported_twice_adds_nothing(settings: Settings) -> None:
     again = bring(settings)
     assert all(report.is_known for report in again)
     assert {(report.added, report.revised) for report in again} == {(0, 0)}
 
 
-def test_archive_rows_are_known_even_when_the_receipts_are_lost(
-    settings: Settings, reports: list[ImportReport]
-) -> None:
+def test_archive_rows_are_known_even_when_the_receipts_are_lost(settings: Settings) -> None:
     shutil.rmtree(settings.journal_dir / "import")
     again = bring(settings)
     assert not any(report.is_known for report in again if report.dataset in DATASETS)

@@ -1,0 +1,103 @@
+"""Past days of the feeds whose vendors can be asked for them: by hand, chunk by chunk. A run that
+was interrupted goes on where it ended, and the next night publishes what came in."""
+
+# mypy: disallow-untyped-decorators=False
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+from airflow.sdk import Param, dag, get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException
+
+from pipeline.sources.registry import FEEDS
+
+VENDOR_POOL = "tidemark_vendors"
+LOCK_WAIT_SECONDS = 3600.0
+CHUNK_DAYS = 30
+PAST_FEEDS = [
+    feed.name for feed in FEEDS if any(source.kind == "by_date" for source in feed.sources)
+]
+
+
+@task(retries=0, execution_timeout=timedelta(minutes=1))
+def choose_feeds() -> list[str]:
+    """Return the feeds to fetch, once the range is known to be one."""
+    params = get_current_context()["params"]
+    if params["to"] and params["to"] < params["from"]:
+        raise AirflowFailException(f"{params['from']} to {params['to']} is no range of days")
+    return list(params["feeds"])
+
+
+@task(pool=VENDOR_POOL, execution_timeout=timedelta(hours=12))
+def backfill(feed: str) -> dict[str, Any]:
+    """Fetch and store every chunk of a feed that is not stored yet."""
+    from pipeline import steps
+    from pipeline.errors import TidemarkError
+    from pipeline.settings import load_settings
+
+    context = get_current_context()
+    params = context["params"]
+    try:
+        settings = load_settings()
+        last = params["to"] or str(settings.default_market_date())
+        return steps.backfill(
+            settings,
+            feed,
+            date.fromisoformat(params["from"]),
+            date.fromisoformat(last),
+            str(context["run_id"]),
+            chunk_days=params["chunk_days"],
+            wait_seconds=LOCK_WAIT_SECONDS,
+        )
+    except TidemarkError as exc:
+        if steps.is_final(exc):
+            raise AirflowFailException(str(exc)) from exc
+        raise
+
+
+@dag(
+    schedule=None,
+    catchup=False,
+    max_active_runs=1,
+    default_args={
+        "owner": "tidemark",
+        "retries": 4,
+        "retry_delay": timedelta(minutes=5),
+        "retry_exponential_backoff": True,
+        "max_retry_delay": timedelta(hours=1),
+    },
+    params={
+        "from": Param(
+            "2024-01-01",
+            type="string",
+            format="date",
+            description="First UTC day",
+        ),
+        "to": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            description="Last UTC day; empty for the last complete one",
+        ),
+        "feeds": Param(
+            PAST_FEEDS,
+            type="array",
+            items={"type": "string", "enum": PAST_FEEDS},
+            minItems=1,
+            description="What to fetch",
+        ),
+        "chunk_days": Param(
+            CHUNK_DAYS, type="integer", minimum=1, description="Days that are asked for at once"
+        ),
+    },
+    tags=["tidemark"],
+    doc_md=__doc__,
+)
+def market_backfill() -> None:
+    """Wire the feeds, each on its own."""
+    backfill.expand(feed=choose_feeds())
+
+
+market_backfill()

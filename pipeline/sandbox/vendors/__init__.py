@@ -1,0 +1,1 @@
+"""One module per vendor: what it answers about the simulated market, in its own words."""

@@ -1,0 +1,35 @@
+"""``docs/sources.md`` says what the registry does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.sources.feed_table import replace_feeds
+from pipeline.sources.registry import FEEDS, SOURCES
+from pipeline.sources.vendors import VENDORS
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def test_the_tables_are_those_of_the_registry() -> None:
+    page = (DOCS / "sources.md").read_text()
+    assert page == replace_feeds(page), "run: make dictionary"
+    for feed in FEEDS:
+        assert f"| `{feed.name}` |" in page
+
+
+def test_a_page_without_the_markers_is_refused() -> None:
+    with pytest.raises(ValueError, match="the page needs"):
+        replace_feeds("# Sources\n")
+
+
+def test_every_vendor_has_a_section() -> None:
+    text = (DOCS / "sources.md").read_text() + (DOCS / "sources_derivatives.md").read_text()
+    headings = "".join(line for line in text.splitlines(keepends=True) if line.startswith("#"))
+    plain = headings.lower().replace(" ", "_").replace(".", "_")
+    used = {source.vendor for source in SOURCES}
+    assert used == set(VENDORS)
+    for vendor in used:
+        assert vendor.partition("_")[0] in plain, vendor
