@@ -9,13 +9,9 @@ from typing import Any
 from airflow.sdk import Asset, Param, dag, get_current_context, task, task_group
 from airflow.sdk.exceptions import AirflowFailException
 
-from pipeline.sources.registry import NIGHTLY_FEEDS, get_feed
-
 PUBLISHED = Asset(name="tidemark_published", uri="tidemark://published/tidemark.duckdb")
 VENDOR_POOL = "tidemark_vendors"
 LOCK_WAIT_SECONDS = 900.0
-ASKING_FEEDS = [name for name in NIGHTLY_FEEDS if not get_feed(name).reads_landed_files]
-READING_FEEDS = [name for name in NIGHTLY_FEEDS if get_feed(name).reads_landed_files]
 
 
 def _run(name: str, *arguments: Any, **options: Any) -> Any:
@@ -53,6 +49,12 @@ def choose_market_date() -> str:
     if context["dag_run"].run_type in ("scheduled", "backfill") and due is not None:
         return str((due.astimezone(UTC) - timedelta(days=1)).date())
     return str(load_settings().default_market_date())
+
+
+@task(retries=0, execution_timeout=timedelta(minutes=1))
+def choose_feeds(reading: bool) -> list[str]:
+    """Return the feeds of the night: those that ask vendors, or those that read their files."""
+    return list(_run("choose_feeds", reading=reading))
 
 
 @task(pool=VENDOR_POOL, execution_timeout=timedelta(minutes=30))
@@ -135,8 +137,10 @@ def notify(market_date: str) -> None:
 def market_nightly() -> None:
     """Wire the night."""
     market_date = choose_market_date()
-    asked = ingest.partial(market_date=market_date).expand(feed=ASKING_FEEDS)
-    read = ingest_landed.partial(market_date=market_date).expand(feed=READING_FEEDS)
+    asking = choose_feeds(reading=False)
+    reading = choose_feeds.override(task_id="choose_reading_feeds")(reading=True)
+    asked = ingest.partial(market_date=market_date).expand(feed=asking)
+    read = ingest_landed.partial(market_date=market_date).expand(feed=reading)
     # The groups, not their last tasks: nothing of the second begins before the first has ended.
     asked.operator.task_group >> read.operator.task_group
     published = publish(audit(build(market_date, asked, read)))

@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     sql_dir: Path = Field(default_factory=lambda: _shipped("sql"))
     dags_dir: Path = Field(default_factory=lambda: _shipped("dags"))
 
+    feeds: str = Field(
+        default="", description="feeds that a night fetches, comma separated; empty for all"
+    )
     vendor_root_url: AnyHttpUrl | None = Field(
         default=None, description="ask every vendor below this address, as /<vendor>/..."
     )

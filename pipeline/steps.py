@@ -33,7 +33,7 @@ from pipeline.files import write_bytes_atomically
 from pipeline.health import SourceHealth, folder_name
 from pipeline.lock import run_lock
 from pipeline.settings import Settings
-from pipeline.sources.registry import FEEDS, get_feed, get_source
+from pipeline.sources.registry import FEEDS, get_feed, get_source, nightly_feeds
 
 if TYPE_CHECKING:
     from pipeline.backfilling import Chunk
@@ -107,6 +107,17 @@ def _lock(settings: Settings, run_id: str, wait_seconds: float | None) -> Iterat
     wait = settings.lock_timeout_seconds if wait_seconds is None else wait_seconds
     with run_lock(settings.home, run_id=run_id, wait_seconds=wait):
         yield
+
+
+def choose_feeds(settings: Settings, *, reading: bool) -> list[str]:
+    """Return the names of a night's feeds.
+
+    Args:
+        settings: Which feeds are wanted and set up.
+        reading: Those that read what other feeds landed, or else those that ask vendors.
+    """
+    feeds = nightly_feeds(settings)
+    return [feed.name for feed in feeds if feed.reads_landed_files == reading]
 
 
 def extract(settings: Settings, feed: str, market_date: date, run_id: str) -> dict[str, Any]:
@@ -505,7 +516,7 @@ def refresh(
     with run_lock(settings.home, run_id=run_id, wait_seconds=settings.lock_timeout_seconds):
         try:
             loaded = []
-            for feed in (feed for feed in FEEDS if feed.is_nightly):
+            for feed in nightly_feeds(settings):
                 on_step(f"extract and load {feed.name}")
                 try:
                     extracted = extract(settings, feed.name, market_date, run_id)

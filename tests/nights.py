@@ -68,6 +68,7 @@ class Home:
             "home": self.path,
             "now_override": now,
             "threads": 2,
+            "feeds": "market_daily,equity_daily,sentiment_daily",
             "http_attempts": 2,
             "http_backoff_seconds": 0,
             "http_retry_after_max_seconds": 0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pipeline.datasets import get_dataset
 from pipeline.errors import ConfigurationError
@@ -37,6 +38,9 @@ from pipeline.sources.fred import Fred
 from pipeline.sources.gate import GateLiquidations, GatePositioning
 from pipeline.sources.okx import Okx
 from pipeline.sources.yahoo import Yahoo
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,34 @@ NIGHTLY_FEEDS: tuple[str, ...] = tuple(feed.name for feed in FEEDS if feed.is_ni
 
 SOURCES: tuple[Source, ...] = tuple(source for feed in FEEDS for source in feed.sources)
 """Every source."""
+
+
+def nightly_feeds(settings: Settings) -> tuple[Feed, ...]:
+    """Return the feeds of a night: those that the settings choose and that can be asked.
+
+    A feed of which no source is set up, as for want of a key, is left out.
+
+    Raises:
+        ConfigurationError: A feed is unknown or not a nightly one, or a blocking one is not
+            chosen.
+    """
+    feeds = tuple(feed for feed in FEEDS if feed.is_nightly)
+    chosen = {name.strip() for name in settings.feeds.split(",") if name.strip()}
+    if chosen:
+        nightly = {feed.name for feed in feeds}
+        if unknown := sorted(chosen - nightly):
+            raise ConfigurationError(
+                f"TIDEMARK_FEEDS: there is no nightly feed {unknown[0]!r}; there are: "
+                f"{', '.join(sorted(nightly))}"
+            )
+        if missing := [f.name for f in feeds if f.is_blocking and f.name not in chosen]:
+            raise ConfigurationError(
+                f"TIDEMARK_FEEDS leaves out {missing[0]}, and there is no night without it"
+            )
+        feeds = tuple(feed for feed in feeds if feed.name in chosen)
+    return tuple(
+        feed for feed in feeds if any(source.is_usable(settings) for source in feed.sources)
+    )
 
 
 def get_feed(name: str) -> Feed:

@@ -28,8 +28,10 @@ from pipeline.errors import (
     UnobtainableError,
 )
 from pipeline.sandbox.faults import FaultBoard
+from pipeline.settings import Settings
 from pipeline.sources.http import HttpStatusError
 from pipeline.sources.registry import NIGHTLY_FEEDS, get_feed
+from pipeline.steps import choose_feeds
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::PendingDeprecationWarning", "ignore::UserWarning"
@@ -80,9 +82,15 @@ def test_dags_folder_holds_exactly_these_dags(bag: Any) -> None:
 def test_market_nightly_has_exactly_these_tasks_in_this_order(nightly: Any) -> None:
     assert {task.task_id: set(task.upstream_task_ids) for task in nightly.tasks} == {
         "choose_market_date": set(),
-        "ingest.extract": {"choose_market_date"},
+        "choose_feeds": set(),
+        "choose_reading_feeds": set(),
+        "ingest.extract": {"choose_feeds", "choose_market_date"},
         "ingest.validate_and_load": {"ingest.extract"},
-        "ingest_landed.extract": {"choose_market_date", "ingest.validate_and_load"},
+        "ingest_landed.extract": {
+            "choose_market_date",
+            "choose_reading_feeds",
+            "ingest.validate_and_load",
+        },
         "ingest_landed.validate_and_load": {"ingest_landed.extract"},
         "build": {
             "choose_market_date",
@@ -100,6 +108,8 @@ def test_every_task_has_an_owner_a_timeout_and_its_retries(nightly: Any) -> None
         task.task_id: (task.owner, task.retries, task.execution_timeout) for task in nightly.tasks
     } == {
         "choose_market_date": ("tidemark", 0, 1 * MINUTE),
+        "choose_feeds": ("tidemark", 0, 1 * MINUTE),
+        "choose_reading_feeds": ("tidemark", 0, 1 * MINUTE),
         "ingest.extract": ("tidemark", 4, 30 * MINUTE),
         "ingest.validate_and_load": ("tidemark", 4, 30 * MINUTE),
         "ingest_landed.extract": ("tidemark", 4, 30 * MINUTE),
@@ -154,9 +164,14 @@ def test_every_nightly_feed_is_ingested_once_those_that_read_landed_files_last(
     nightly: Any,
 ) -> None:
     feeds = {}
-    for name in ("ingest", "ingest_landed"):
-        (group,) = nightly.task_group.children[name].iter_mapped_task_groups()
-        feeds[name] = list(group._expand_input.value["feed"])
+    for group_id, chooser in (
+        ("ingest", "choose_feeds"),
+        ("ingest_landed", "choose_reading_feeds"),
+    ):
+        (group,) = nightly.task_group.children[group_id].iter_mapped_task_groups()
+        assert group._expand_input.value["feed"].operator.task_id == chooser
+        reading = nightly.get_task(chooser).op_kwargs["reading"]
+        feeds[group_id] = choose_feeds(Settings(_env_file=None, coinalyze_key="k"), reading=reading)
     assert sorted(feeds["ingest"] + feeds["ingest_landed"]) == sorted(NIGHTLY_FEEDS)
     for feed in NIGHTLY_FEEDS:
         reads = any(source.payloads_of is not None for source in get_feed(feed).sources)
