@@ -17,7 +17,12 @@ TESTS = Path(__file__).parent
 
 # A third of the caps missing is no bad night: price and supply are there.
 HARMLESS_AT_COINGECKO = {"null_caps"}
-STOPPING_AT_COINGECKO = sorted({*BODY_FAULTS, *STATUS_FAULTS, "slow"} - HARMLESS_AT_COINGECKO)
+SEEN_AT_COINGECKO = sorted({*BODY_FAULTS, *STATUS_FAULTS, "slow"} - HARMLESS_AT_COINGECKO)
+EVERY_NIGHT_AT_COINGECKO = {"truncated", "unit_slip", "status_403", "stale_stamp"}
+AT_COINGECKO = [
+    pytest.param(fault, marks=() if fault in EVERY_NIGHT_AT_COINGECKO else pytest.mark.slow)
+    for fault in SEEN_AT_COINGECKO
+]
 # Cboe's file repeats a line without harm, and three days without a session are a weekend.
 HARMLESS_ELSEWHERE = {
     ("cboe", "repeat_page"),
@@ -45,11 +50,37 @@ def largest_move(home: Home) -> float:
     return float(fraction)
 
 
-@pytest.mark.parametrize("fault", STOPPING_AT_COINGECKO)
-def test_a_fault_at_coingecko_stops_the_night_and_leaves_the_published_file_alone(
+def silence_other_markets(faults: FaultBoard) -> None:
+    """Leave CoinGecko as the only vendor of the market."""
+    faults["coinmarketcap"] = faults["coinpaprika"] = "status_404"
+
+
+@pytest.mark.parametrize("fault", AT_COINGECKO)
+def test_a_night_falls_back_to_another_vendor_and_is_as_it_would_have_been(
+    fault: str, home: Home, faults: FaultBoard, mailbox: Mailbox
+) -> None:
+    faults["coingecko"] = fault
+
+    home.refresh(NIGHTS[0], http_read_timeout_seconds=0.5, **mailbox.settings)
+
+    assert home.last_day() == NIGHTS[0]
+    assert largest_move(home) < 0.5
+    assert mailbox.subjects() == []
+    health = home.query(
+        "select source, status from quality.source_health_daily "
+        f"where market_date = date '{NIGHTS[0]}' and feed = 'market_daily' order by preference_rank"
+    )
+    assert [status for _, status in health][-1] == "fell_back"
+    assert health[0][0] == "coingecko"
+    assert health[-1][0] == "cmc_listings"
+
+
+@pytest.mark.parametrize("fault", AT_COINGECKO)
+def test_a_fault_at_the_last_market_stops_the_night_and_leaves_the_published_file_alone(
     fault: str, home: Home, faults: FaultBoard, mailbox: Mailbox
 ) -> None:
     before = home.published_bytes()
+    silence_other_markets(faults)
     faults["coingecko"] = fault
 
     with pytest.raises(TidemarkError) as raised:
@@ -67,6 +98,7 @@ def test_a_fault_at_coingecko_stops_the_night_and_leaves_the_published_file_alon
 def test_a_stopped_night_is_published_by_the_rerun_after_the_fault_is_cured(
     fault: str, home: Home, faults: FaultBoard, mailbox: Mailbox
 ) -> None:
+    silence_other_markets(faults)
     faults["coingecko"] = fault
     with pytest.raises(TidemarkError):
         home.refresh(NIGHTS[0], **mailbox.settings)
@@ -108,6 +140,7 @@ def test_a_fault_elsewhere_only_degrades_the_night(
 def test_a_mail_server_that_is_down_does_not_hide_why_the_night_failed(
     home: Home, faults: FaultBoard
 ) -> None:
+    silence_other_markets(faults)
     faults["coingecko"] = "html_200"
     nobody = {"smtp_host": "127.0.0.1", "smtp_port": 9, "alert_to": "ops@example.org"}
     with pytest.raises(BlockedNightError) as raised:

@@ -10,6 +10,14 @@ coin_xref as (
     select * from reference.coin_xref
 ),
 
+vendor_identity as (
+    select * from reference.vendor_identity
+),
+
+classified_coins as (
+    select distinct coin_id from reference.asset_class
+),
+
 redenominations as (
     select * from reference.redenomination
 ),
@@ -36,14 +44,24 @@ identified as (
         market_daily.known_at as stored_at,
         market_daily.run_id
     from market_daily
+    left join vendor_identity
+        on market_daily.source = vendor_identity.source
     left join coin_xref
         on
-            market_daily.source = coin_xref.source
+            coalesce(vendor_identity.xref_source, market_daily.source)
+            = coin_xref.source
             and market_daily.coin_id = coin_xref.source_coin_id
             and market_daily.market_date
             >= coalesce(coin_xref.valid_from, date '0001-01-01')
             and market_daily.market_date
             < coalesce(coin_xref.valid_to, date '9999-12-31')
+    left join classified_coins
+        on market_daily.coin_id = classified_coins.coin_id
+    -- Where a vendor's ids are not ours, one that nobody has reviewed is no coin.
+    where
+        coin_xref.coin_id is not null
+        or classified_coins.coin_id is not null
+        or coalesce(vendor_identity.id_scheme, 'canonical') = 'canonical'
 ),
 
 -- A live row always wins over a reconstructed one. Two vendor ids of one coin on one

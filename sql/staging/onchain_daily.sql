@@ -10,6 +10,14 @@ coin_xref as (
     select * from reference.coin_xref
 ),
 
+vendor_identity as (
+    select * from reference.vendor_identity
+),
+
+classified_coins as (
+    select distinct coin_id from reference.asset_class
+),
+
 identified as (
     select
         onchain_daily.market_date,
@@ -21,14 +29,24 @@ identified as (
         onchain_daily.source,
         onchain_daily.run_id
     from onchain_daily
+    left join vendor_identity
+        on onchain_daily.source = vendor_identity.source
     left join coin_xref
         on
-            onchain_daily.source = coin_xref.source
+            coalesce(vendor_identity.xref_source, onchain_daily.source)
+            = coin_xref.source
             and onchain_daily.coin_id = coin_xref.source_coin_id
             and onchain_daily.market_date
             >= coalesce(coin_xref.valid_from, date '0001-01-01')
             and onchain_daily.market_date
             < coalesce(coin_xref.valid_to, date '9999-12-31')
+    left join classified_coins
+        on onchain_daily.coin_id = classified_coins.coin_id
+    -- Where a vendor's ids are not ours, one that nobody has reviewed is no coin.
+    where
+        coin_xref.coin_id is not null
+        or classified_coins.coin_id is not null
+        or coalesce(vendor_identity.id_scheme, 'canonical') = 'canonical'
 ),
 
 final as (

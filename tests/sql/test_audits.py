@@ -15,6 +15,10 @@ ONE_DAY = "date '2024-02-10'"
 
 # Per audit the ways to break its rule. Each is undone before the next.
 BREACHES = {
+    "perp_symbols_are_mapped": [
+        "insert into staging.perp_symbol_unmapped_daily "
+        "values (date '2024-02-10', 'binance', 2, 1, 100, 0.03)"
+    ],
     "contributions_explain_the_move": [
         "update indices.constituent_daily set contribution_1d_fraction = 0.5 "
         f"where market_date = {ONE_DAY} and coin_id = 'coin-07'",
