@@ -38,7 +38,7 @@ MODELS = sorted(shipped_project().models)
 SELECTS = sorted(SQL_DIR.glob("*/*.sql"))
 REFERENCES = [name for name in MODELS if shipped_project().models[name].path.suffix == ".csv"]
 FILLED = [name for name in MODELS if shipped_project().models[name].path.suffix == ".yml"]
-# The signals, and what else needs more than coins, have markets and contracts of their own in tests/signals.
+# The signals, and what else needs more than coins, have contracts of their own in tests/signals.
 MADE_OF_COINS = [
     name
     for name in MODELS
