@@ -52,6 +52,7 @@ format: $(STAMP) ## Rewrite Python and SQL in house style
 dictionary: $(STAMP) ## Write the generated parts of docs/ from the models and the registry
 	$(BIN)/python -m pipeline.dictionary docs/data_dictionary.md
 	$(BIN)/python -m pipeline.sources.feed_table docs/sources.md
+	$(BIN)/python -m pipeline.signal_docs docs/signals
 
 attribution: $(STAMP) ## Rebuild the tables of docs/attribution.md from the market archive, where it is present
 	nice $(BIN)/python tests/archive/attribution.py

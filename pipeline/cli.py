@@ -537,6 +537,49 @@ def explain(
 
 
 @app.command()
+def claims(
+    verdict: Annotated[str | None, typer.Option(help="Only claims with this verdict.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what became of every claim that the press made about the market."""
+    from pipeline.claims import claims_table, read_claims, summary
+    from pipeline.database import open_read_only
+
+    with open_read_only(load_settings().published_file) as connection:
+        rows = read_claims(connection, verdict)
+    if as_json:
+        out.print_json(json.dumps(_finite(rows), default=str))
+        return
+    out.print(claims_table(rows))
+    out.print(summary(rows))
+
+
+@app.command()
+def signal(
+    signal_id: Annotated[str, typer.Argument(help="Id or slug, as S03 or size_spread.")],
+    entity: Annotated[str | None, typer.Option(help="Only this series.")] = None,
+    top: Annotated[int, typer.Option(min=1, help="Series and tests to show.")] = 12,
+    as_json: AsJson = False,
+) -> None:
+    """Show one signal: what it is, its last values and year, and what followed it."""
+    from pipeline.database import open_read_only
+    from pipeline.models import load_project
+    from pipeline.signal_page import definition_lines, quality_table, read_signal, values_table
+
+    settings = load_settings()
+    project = load_project(settings.sql_dir, settings.reference_dir)
+    with open_read_only(settings.published_file) as connection:
+        page = read_signal(connection, project, signal_id, entity)
+    if as_json:
+        out.print_json(json.dumps(_finite(page.to_dict()), default=str))
+        return
+    for line in definition_lines(page):
+        out.print(line, soft_wrap=True)
+    out.print(values_table(page, top))
+    out.print(quality_table(page, top) if page.quality else "no test of what followed it")
+
+
+@app.command()
 def status(as_json: AsJson = False) -> None:
     """Show what is published and how the last build went."""
     from pipeline.warehouse import Warehouse

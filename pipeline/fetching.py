@@ -40,10 +40,12 @@ class Effort:
 
 
 @contextmanager
-def counting_client(settings: Settings, vendor: str, effort: Effort) -> Iterator[HttpClient]:
+def counting_client(
+    settings: Settings, vendor: str, effort: Effort, kind: type[HttpClient] = HttpClient
+) -> Iterator[HttpClient]:
     """Open a client and add what it does to ``effort``, however the block ends."""
     started = time.monotonic()
-    with HttpClient(settings, vendor) as client:
+    with kind(settings, vendor) as client:
         try:
             yield client
         finally:

@@ -4,8 +4,10 @@ A model is ``sql/<schema>/<table>.sql``: one ``select`` in plain DuckDB SQL. Bes
 ``<table>.yml`` with what one row is and the type, meaning and unit of every column. A
 reference table is a ``.csv`` with such a ``.yml``; a ``.yml`` alone that says
 ``filled_by: pipeline`` is a table about the run itself, and one that says ``computed_by`` is
-made by a function of ``pipeline.statistics`` (see ``pipeline.computations``). An audit is a
-``select`` in ``sql/audits/`` that returns the rows that break its rule.
+made by a function of ``pipeline.statistics`` (see ``pipeline.computations``). One that says
+``united_from: claims`` unites the selects of the folder of that name beside it, and of a
+user's folder; a file's name is the key of its row. An audit is a ``select`` in
+``sql/audits/`` that returns the rows that break its rule.
 """
 
 from __future__ import annotations
@@ -64,11 +66,12 @@ class Model:
     parents: tuple[str, ...]
     overlay: Path | None = None
     computation: Computation | None = None
+    parts: tuple[Path, ...] = ()
 
     @property
     def inputs(self) -> tuple[Path, ...]:
         """Every file that decides the rows, beside the tables that the model reads."""
-        own = {self.path, self.path.with_suffix(".yml")}
+        own = {self.path, self.path.with_suffix(".yml"), *self.parts}
         if self.overlay is not None:
             own.add(self.overlay)
         if self.computation is not None:
@@ -147,7 +150,8 @@ def load_project(sql_dir: Path, overlay_dir: Path | None = None) -> Project:
     Args:
         sql_dir: The shipped SQL.
         overlay_dir: Holds a user's own rows for reference tables, in files of the same
-            names; such a row takes the place of a shipped row with the same grain.
+            names; such a row takes the place of a shipped row with the same grain. A
+            user's own parts of a united table lie in a folder of its name beside this one.
 
     Raises:
         ConfigurationError: A file cannot be parsed, has no ``.yml``, or names a table that
@@ -163,7 +167,7 @@ def load_project(sql_dir: Path, overlay_dir: Path | None = None) -> Project:
     for path in sorted(sql_dir.glob("*/*.yml")):
         name = f"{path.parent.name}.{path.stem}"
         if path.parent.name != AUDIT_FOLDER and name not in models:
-            models[name] = _load_yml_alone(path, name)
+            models[name] = _load_yml_alone(path, name, overlay_dir)
     audits = tuple(_load_audit(path) for path in sorted((sql_dir / AUDIT_FOLDER).glob("*.sql")))
     if not models:
         raise ConfigurationError(f"there are no models in {sql_dir}; is TIDEMARK_SQL_DIR right?")
@@ -225,13 +229,15 @@ def _load_model(path: Path, overlay_dir: Path | None) -> Model:
     return Model(name, path, sql, doc, parents_of(sql, where=name))
 
 
-def _load_yml_alone(path: Path, name: str) -> Model:
-    """Load a table that a function computes, or that the pipeline itself fills."""
+def _load_yml_alone(path: Path, name: str, overlay_dir: Path | None) -> Model:
+    """Load a table that is computed, united from parts, or filled by the pipeline itself."""
     content = _read_yaml(path, name)
     doc = _load_doc(path, name)
     if "computed_by" in content:
         computation = read_computation(content, path)
         return Model(name, path, "", doc, computation.parents, computation=computation)
+    if "united_from" in content:
+        return _load_united(path, name, doc, str(content["united_from"]), overlay_dir)
     if content.get("filled_by") != "pipeline":
         raise ConfigurationError(
             f"{path} documents a table that has neither .sql nor .csv, and names no function "
@@ -241,6 +247,34 @@ def _load_yml_alone(path: Path, name: str) -> Model:
         f"cast(null as {column.type}) as {quote_name(column.name)}" for column in doc.columns
     )
     return Model(name, path, f"select {columns} limit 0", doc, ())
+
+
+def _load_united(
+    path: Path, name: str, doc: TableDoc, folder: str, overlay_dir: Path | None
+) -> Model:
+    """Load a table that has one row, or more, of every select of a folder."""
+    found = {part.stem: part for part in (path.parent / folder).glob("*.sql")}
+    if overlay_dir is not None:
+        found |= {part.stem: part for part in overlay_dir.with_name(folder).glob("*.sql")}
+    if not found:
+        raise ConfigurationError(f"{path}: there is no .sql file in {path.parent / folder}")
+    key, *columns = doc.columns
+    typed = ", ".join(
+        f"cast({quote_name(column.name)} as {column.type}) as {quote_name(column.name)}"
+        for column in columns
+    )
+    parts = tuple(found[stem] for stem in sorted(found))
+    selects: list[str] = []
+    parents: set[str] = set()
+    for part in parts:
+        text = part.read_text(encoding="utf-8").strip().rstrip(";")
+        parents.update(parents_of(text, where=str(part)))
+        selects.append(
+            f"select {quote(part.stem)} as {quote_name(key.name)}, {typed} from (\n{text}\n)"
+        )
+    return Model(
+        name, path, "\nunion all\n".join(selects), doc, tuple(sorted(parents)), parts=parts
+    )
 
 
 def _check_reads(model: Model, models: Mapping[str, Model]) -> None:
@@ -403,7 +437,19 @@ def _create_table(connection: duckdb.DuckDBPyConnection, model: Model, relation:
     try:
         connection.execute(f"create table {model.name} as select * from {relation}{ordering}")
     except duckdb.Error as exc:
-        raise ConfigurationError(f"{model.name} failed in DuckDB: {exc}") from exc
+        culprit = _failing_part(connection, model)
+        where = model.name if culprit is None else f"{model.name}, in {culprit},"
+        raise ConfigurationError(f"{where} failed in DuckDB: {exc}") from exc
+
+
+def _failing_part(connection: duckdb.DuckDBPyConnection, model: Model) -> Path | None:
+    """Return the first part of a united table whose select alone does not run."""
+    for part in model.parts:
+        try:
+            connection.execute(part.read_text(encoding="utf-8")).fetchall()
+        except duckdb.Error:
+            return part
+    return None
 
 
 def _check_contract(connection: duckdb.DuckDBPyConnection, model: Model) -> None:

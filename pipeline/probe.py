@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import islice
-from typing import Literal
+from typing import Any, Literal
 
 from pipeline.datasets import get_dataset
 from pipeline.errors import (
@@ -26,18 +26,35 @@ from pipeline.gating import check_frame
 from pipeline.settings import Settings
 from pipeline.shapes_seen import differences, shape_of
 from pipeline.sources.base import Source, close_of
-from pipeline.sources.http import HttpResponse, HttpStatusError, Traffic
+from pipeline.sources.http import HttpClient, HttpResponse, HttpStatusError, Traffic
 from pipeline.sources.registry import FEEDS, Feed
 from pipeline.sources.vendors import get_vendor
 
 Outcome = Literal["ok", "late", "changed", "blocked", "needs key", "off", "unreachable"]
 
 RESPONSES_ASKED = 4
-"""Calls to one source: enough for the few pages or files of most, few enough for anybody."""
+"""Answers of one source: enough for the few pages or files of most, few enough for anybody."""
+
+CALLS_ASKED = 12
+"""Calls to one source at most, as some have no answer for many symbols."""
 
 _BLOCKED_STATUSES = frozenset({402, 403, 418, 429, 451})
 _DIFFERENCES_SHOWN = 5
 _FILE_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+class _EnoughError(Exception):
+    """The probe has made as many calls as it may."""
+
+
+class _BriefClient(HttpClient):
+    """A client that makes a few calls only."""
+
+    def get(self, url: str, **options: Any) -> HttpResponse:
+        """Ask as ``HttpClient.get`` does, unless enough has been asked."""
+        if self.traffic.calls >= CALLS_ASKED:
+            raise _EnoughError
+        return super().get(url, **options)
 
 
 @dataclass(frozen=True)
@@ -141,13 +158,16 @@ def _look(settings: Settings, source: Source, day: date, effort: Effort) -> tupl
         asking = settings.model_copy(update={"now_override": close_of(day) + timedelta(hours=1)})
     bodies: list[tuple[str, bytes]] = []
     notes: list[str] = []
-    with counting_client(settings, source.vendor, effort) as client:
+    with counting_client(settings, source.vendor, effort, _BriefClient) as client:
         try:
             for name, response in islice(source.fetch(client, asking, day), RESPONSES_ASKED):
                 bodies.append((name, response.body))
                 notes += _keep_shape(settings, source, name, response)
+        except _EnoughError:
+            notes.append(f"{CALLS_ASKED} calls brought {len(bodies)} answers")
         except TidemarkError as exc:
             return _outcome_of(exc, client.traffic), str(exc)
+    is_whole = len(bodies) < RESPONSES_ASKED and effort.call_count < CALLS_ASKED
     try:
         frame = source.parse(bodies, day)
     except UnobtainableError as exc:
@@ -158,11 +178,11 @@ def _look(settings: Settings, source: Source, day: date, effort: Effort) -> tupl
     except SourceError as exc:
         return "blocked", str(exc)
     except PayloadError as exc:
-        if len(bodies) < RESPONSES_ASKED:
-            return "changed", str(exc)
+        if is_whole or not bodies:
+            return "changed", "; ".join([*notes, str(exc)])
         notes.insert(0, f"it answers; {len(bodies)} of its parts are too few to read rows from")
         return "ok", "; ".join(notes)
-    if len(bodies) < RESPONSES_ASKED:
+    if is_whole:
         dataset = get_dataset(source.dataset)
         report = check_frame(settings, frame, dataset, source.name, day, "live")
         if not report.is_passed:

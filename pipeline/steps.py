@@ -33,11 +33,12 @@ from pipeline.files import write_bytes_atomically
 from pipeline.health import SourceHealth, folder_name
 from pipeline.lock import run_lock
 from pipeline.settings import Settings
-from pipeline.sources.registry import FEEDS, get_feed, get_source, nightly_feeds
+from pipeline.sources.registry import FEEDS, Feed, get_feed, get_source, nightly_feeds
 
 if TYPE_CHECKING:
     from pipeline.backfilling import Chunk
     from pipeline.fetching import Effort
+    from pipeline.landing import LandedPayload
     from pipeline.replay import ReplayReport
     from pipeline.sources.base import Source
 
@@ -51,6 +52,7 @@ _FINAL_ERRORS = (
     errors.QualityError,
     errors.UnobtainableError,
 )
+_LOADED_FROM_NOTHING = ("feed", "dataset", "source", "passed_over")
 _KINDS_OF_ABSENCE = {
     errors.NotYetAvailableError,
     errors.RateLimitedError,
@@ -138,7 +140,8 @@ def extract(settings: Settings, feed: str, market_date: date, run_id: str) -> di
         ``feed``, ``dataset``, ``source``, ``night``, ``market_date`` (the day asked for, which
         is ``lag_days`` of the feed before the night), the landed ``payloads``, ``passed_over``
         (why each source before this one has nothing, by its name), and ``health``: the same
-        and more as ``SourceHealth.to_dict`` gives it.
+        and more as ``SourceHealth.to_dict`` gives it. ``source`` is None where none of the
+        feed's sources is set up, which is no failure.
 
     Raises:
         SourceError: No source of the feed answered.
@@ -181,25 +184,38 @@ def _extract(
         if effort.is_replayed:
             status = "replayed"
         asked.append(_health_of(name, source, rank, status, effort))
-        return {
-            "feed": name,
-            "dataset": feed.dataset,
-            "source": source.name,
-            "night": night.isoformat(),
-            "market_date": market_date.isoformat(),
-            "payloads": [payload.to_dict() for payload in payloads],
-            "passed_over": _passed_over(asked),
-            "health": [source.to_dict() for source in asked],
-        }
+        return _described(feed, source.name, night, payloads, asked)
     if len(failures) == 1 and len(asked) == 1:
         raise failures[0]
     said = "; ".join(f"{source}: {reason}" for source, reason in _passed_over(asked).items())
+    if not failures and all(each.status == "not_set_up" for each in asked):
+        logger.info("no source of %s is set up", name)
+        return _described(feed, None, night, [], asked)
     kinds = {type(failure) for failure in failures}
     kind = kinds.pop() if len(kinds) == 1 and kinds <= _KINDS_OF_ABSENCE else SourceError
     error = kind(f"no source has {name} of {market_date}: {said}")
     if failures:
         raise error from ExceptionGroup(f"the sources of {name}", failures)
     raise error
+
+
+def _described(
+    feed: Feed,
+    source: str | None,
+    night: date,
+    payloads: Iterable[LandedPayload],
+    asked: Iterable[SourceHealth],
+) -> dict[str, Any]:
+    return {
+        "feed": feed.name,
+        "dataset": feed.dataset,
+        "source": source,
+        "night": night.isoformat(),
+        "market_date": (night - timedelta(days=feed.lag_days)).isoformat(),
+        "payloads": [payload.to_dict() for payload in payloads],
+        "passed_over": _passed_over(asked),
+        "health": [each.to_dict() for each in asked],
+    }
 
 
 def _health_of(
@@ -245,7 +261,7 @@ def validate_and_load(
 
     Returns:
         ``feed``, ``dataset``, ``source``, ``passed_over`` and how many rows were ``added``,
-        ``revised``, ``unchanged`` and ``quarantined``.
+        ``revised``, ``unchanged`` and ``quarantined``. Without a source nothing is counted.
 
     Raises:
         PayloadError: A payload is not in the documented shape.
@@ -260,6 +276,8 @@ def validate_and_load(
     with _step(settings, run_id, f"load {feed.name}", night, is_locked=False):
         try:
             while True:
+                if extracted["source"] is None:
+                    return {name: extracted[name] for name in _LOADED_FROM_NOTHING}
                 source = get_source(extracted["source"], feed.dataset)
                 try:
                     with _lock(settings, run_id, wait_seconds):
@@ -353,7 +371,8 @@ def build(
 
     with _step(settings, run_id, "build", market_date, wait_seconds):
         if loaded is not None:
-            _require_blocking({str(result["feed"]) for result in loaded}, market_date)
+            served = {str(each["feed"]) for each in loaded if each.get("source", True)}
+            _require_blocking(served, market_date)
         RawStore(settings.raw_dir).recover()
         warehouse = Warehouse(settings)
         manifest = warehouse.published_manifest()

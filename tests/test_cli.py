@@ -231,7 +231,7 @@ def test_refresh_runs_the_night_and_rollback_takes_it_back(
 def test_refresh_of_a_bad_night_ends_in_a_sentence(
     run: Run, home: Home, faults: FaultBoard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    use_first_sources(monkeypatch, "market_daily", "sentiment_daily")
+    use_first_sources(monkeypatch, "market_daily", "equity_daily", "sentiment_daily")
     faults["coingecko"] = "html_200"
     sentence = one_sentence(run("refresh", "--market-date", str(NIGHTS[0]), home=home), 1)
     assert sentence.count("BlockedNightError") == 1

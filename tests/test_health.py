@@ -13,6 +13,7 @@ from nights import NIGHTS, Home, Mailbox
 from pipeline import health, steps
 from pipeline.database import open_scratch
 from pipeline.errors import (
+    BlockedNightError,
     NotYetAvailableError,
     PayloadError,
     QualityError,
@@ -93,6 +94,23 @@ def test_a_source_that_is_not_set_up_is_no_failure(
     load(empty_home)
     assert statuses(empty_home) == {"keyless": "not_set_up", "good": "answered"}
     assert steps.fallbacks(empty_home.settings(NIGHT), "a-run") == []
+
+
+def test_a_feed_of_which_nothing_is_set_up_is_left_out_without_a_failure(
+    home: Home, monkeypatch: pytest.MonkeyPatch, mailbox: Mailbox
+) -> None:
+    feed = Feed(DATASET, (good("keyless", usable=False), good("off", usable=False)))
+    use_feeds(monkeypatch, feed)
+    loaded = load(home)
+    assert (loaded["source"], set(loaded["passed_over"])) == (None, {"keyless", "off"})
+    assert statuses(home) == {"keyless": "not_set_up", "off": "not_set_up"}
+    settings = home.settings(NIGHT, **mailbox.settings)
+    assert steps.notify(settings, NIGHT, "a-run") is False
+    assert mailbox.subjects() == []
+
+    use_feeds(monkeypatch, Feed(DATASET, feed.sources, is_blocking=True))
+    with pytest.raises(BlockedNightError, match=DATASET):
+        steps.build(settings, NIGHT, "a-run", [loaded])
 
 
 def test_a_feed_that_nobody_serves_is_remembered_with_every_reason(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from pipeline.errors import (
     UnobtainableError,
 )
 from pipeline.probe import (
+    CALLS_ASKED,
     RESPONSES_ASKED,
     ProbeResult,
     failed_primaries,
@@ -29,6 +31,8 @@ from pipeline.probe import (
     run_probe,
 )
 from pipeline.sandbox.faults import FaultBoard
+from pipeline.settings import Settings
+from pipeline.sources.base import vendor_url
 from pipeline.sources.http import HttpStatusError
 from pipeline.sources.registry import FEEDS, SOURCES, Feed
 
@@ -158,6 +162,22 @@ def test_a_source_of_many_parts_is_asked_for_a_few(
     result = probe_one(empty_home, source)
     assert (result.outcome, result.call_count) == ("ok", RESPONSES_ASKED)
     assert "too few to read rows from" in result.detail
+
+
+def test_a_source_with_few_answers_is_not_asked_for_ever(
+    empty_home: Home, monkeypatch: pytest.MonkeyPatch, faults: FaultBoard
+) -> None:
+    source = Canned("canned", SCORES, parse_error=PayloadError("no body"))
+
+    def fetch(client: Any, settings: Settings, *_: Any, **__: Any) -> Any:
+        while True:
+            with suppress(HttpStatusError):
+                yield "one", client.get(vendor_url(settings, source.vendor, "fng/"))
+
+    faults["alternative_me"] = "status_404"
+    monkeypatch.setattr(source, "fetch", fetch)
+    result = probe_one(empty_home, source)
+    assert (result.outcome, result.call_count) == ("changed", CALLS_ASKED)
 
 
 def test_a_shape_that_is_other_than_last_time_is_told(empty_home: Home) -> None:

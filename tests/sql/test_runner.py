@@ -387,6 +387,7 @@ def test_lineage_covers_every_column_that_is_made_of_another() -> None:
         ("signals.altcoin_season_daily", "membership"),
         ("signals.altcoin_season_daily", "variant_id"),
         ("signals.altcoin_season_daily", "weighting"),
+        ("signals.claim_evidence", "claim_id"),
         ("signals.factor_weekly", "spec"),
         ("signals.liquidation_market_daily", "quality"),
         ("signals.risk_aversion_component_daily", "component_id"),

@@ -1,0 +1,250 @@
+"""What followed each signal, by how high it stood: whether it told anything."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.statistics.arrays import Bools, Floats, Ints, as_floats
+from pipeline.statistics.forecasts import (
+    correlate_forecast,
+    difference_intervals,
+    difference_t_value,
+    shift_p_value,
+)
+from pipeline.statistics.multiple import adjust_p_values
+from pipeline.statistics.resampling import generator_for, mean_block_length
+from pipeline.statistics.tables.frames import as_date, as_days, frame_of, groups
+
+HORIZON_DAYS = (1, 7, 30, 90)
+TARGETS = ("top100", "top100_ex_btc", "small", "small_minus_large")
+VOLATILITY_TARGET = "small_volatility"
+MIN_VALUE_COUNT = 365
+QUINTILE_EFFECTIVE_COUNT = 20
+MIN_EFFECTIVE_COUNT = 3
+WEAK_EFFECTIVE_COUNT = 10
+TESTABLE_EFFECTIVE_COUNT = 30
+FALSE_DISCOVERY_RATE = 0.1
+IMPLAUSIBLE_CORRELATION = 0.15
+IMPLAUSIBLE_T_VALUE = 8.0
+IMPLAUSIBLE_HIT_FRACTION = 0.65
+IMPLAUSIBLE_MIN_COUNT = 200
+ETP_LAUNCH_DAY = int(np.datetime64("2024-01-11").astype(np.int64))
+
+COLUMNS = [
+    "signal_id",
+    "entity",
+    "target_id",
+    "horizon_days",
+    "sample",
+    "bucket",
+    "first_date",
+    "last_date",
+    "observation_count",
+    "effective_count",
+    "mean_outcome_fraction",
+    "median_outcome_fraction",
+    "hit_fraction",
+    "baseline_outcome_fraction",
+    "difference_fraction",
+    "difference_low_fraction",
+    "difference_high_fraction",
+    "hac_t_value",
+    "rank_information",
+    "p_value",
+    "p_value_adjusted",
+    "verdict",
+    "state",
+]
+
+
+def signal_quality(
+    definitions: pd.DataFrame, values: pd.DataFrame, outcomes: pd.DataFrame
+) -> pd.DataFrame:
+    """Compute ``signals.signal_quality``.
+
+    Args:
+        definitions: ``reference.signal_definition``: signal_id, entity_kind, orientation.
+        values: ``signals.signal_daily``: signal_id, entity, market_date, value,
+            percentile_pct.
+        outcomes: ``signals.forward_outcome_daily``: target_id, horizon_days, market_date,
+            outcome_fraction, from the close of the day after.
+
+    Returns:
+        One row per series with a direction and 365 values or more, target, horizon, sample
+        and bucket. Series of single coins are left out, but for Bitcoin.
+    """
+    targets = _targets(outcomes)
+    orientation = dict(zip(definitions["signal_id"], definitions["orientation"], strict=True))
+    kinds = dict(zip(definitions["signal_id"], definitions["entity_kind"], strict=True))
+    known = values[values["value"].notna()]
+    rows: list[dict[str, Any]] = []
+    for signal_id, of_signal in groups(known, "signal_id"):
+        if orientation.get(signal_id, 0) == 0:
+            continue
+        for entity, series in groups(of_signal, "entity"):
+            is_single = kinds[signal_id] in {"coin", "exchange and token"}
+            if len(series) < MIN_VALUE_COUNT or (is_single and entity != "bitcoin"):
+                continue
+            for (target_id, horizon), target in targets.items():
+                key = {
+                    "signal_id": signal_id,
+                    "entity": entity,
+                    "target_id": target_id,
+                    "horizon_days": horizon,
+                }
+                rows += _samples(key, series, target, int(orientation[signal_id]))
+    return _with_verdicts(rows)
+
+
+def _targets(outcomes: pd.DataFrame) -> dict[tuple[str, int], tuple[Ints, Floats]]:
+    """Return days and outcomes by target and horizon, and how much small coins move."""
+    found: dict[tuple[str, int], tuple[Ints, Floats]] = {}
+    for (target_id, horizon), rows in outcomes.groupby(["target_id", "horizon_days"], sort=True):
+        if target_id in TARGETS and horizon in HORIZON_DAYS:
+            days, moves = as_days(rows["market_date"]), as_floats(rows["outcome_fraction"])
+            found[str(target_id), int(horizon)] = days, moves
+    if ("small", 1) in found:
+        days, moves = found["small", 1]
+        logs = pd.Series(np.log1p(moves), index=days)
+        for horizon in HORIZON_DAYS[1:]:
+            ahead = logs.rolling(horizon).std().shift(1 - horizon) * math.sqrt(365)
+            whole = ahead[ahead.notna()]
+            found[VOLATILITY_TARGET, horizon] = whole.index.to_numpy(), whole.to_numpy()
+    return found
+
+
+def _samples(
+    key: dict[str, Any], series: pd.DataFrame, target: tuple[Ints, Floats], orientation: int
+) -> list[dict[str, Any]]:
+    days = as_days(series["market_date"])
+    values, percentiles = as_floats(series["value"]), as_floats(series["percentile_pct"])
+    both, at, of = np.intersect1d(days, target[0], assume_unique=True, return_indices=True)
+    values, percentiles, moves = values[at], percentiles[at], target[1][of]
+    rows: list[dict[str, Any]] = []
+    for sample, is_in in (
+        ("all", np.ones(len(both), dtype=bool)),
+        ("pre_etp", both < ETP_LAUNCH_DAY),
+        ("post_etp", both >= ETP_LAUNCH_DAY),
+    ):
+        if is_in.sum() >= MIN_EFFECTIVE_COUNT:
+            rows += _buckets(
+                key | {"sample": sample},
+                (both[is_in], values[is_in], percentiles[is_in], moves[is_in]),
+                orientation,
+            )
+    return rows
+
+
+def _buckets(
+    key: dict[str, Any], series: tuple[Ints, Floats, Floats, Floats], orientation: int
+) -> list[dict[str, Any]]:
+    days, values, percentiles, moves = series
+    horizon = int(key["horizon_days"])
+    step = float(np.median(np.diff(days)))
+    overlap = max(1.0, horizon / step)
+    lags = math.ceil(overlap)
+    names, members = _memberships(percentiles, overlap)
+    block = math.ceil(max(overlap, mean_block_length(len(days))))
+    generator = generator_for("signal_quality", *key.values())
+    intervals = difference_intervals(members, moves, generator, block)
+    dates = {"first_date": as_date(days[0]), "last_date": as_date(days[-1])}
+    rows = []
+    for name, is_member, (low, high) in zip(names, members, intervals, strict=True):
+        count = int(is_member.sum())
+        row = key | dates | {"bucket": name, "observation_count": count}
+        row |= {"effective_count": count / overlap, "sign": 0}
+        if count / overlap >= MIN_EFFECTIVE_COUNT:
+            row |= _outcome(moves[is_member], float(moves.mean()))
+            if name == "all":
+                found = correlate_forecast(values, moves, lags)
+                row |= {
+                    "hac_t_value": found.t_value,
+                    "rank_information": found.correlation,
+                    "p_value": found.p_value,
+                    "sign": _sign(found.correlation * orientation),
+                }
+            else:
+                side = {names[1]: -1, names[-1]: 1}.get(name, 0)
+                row |= {
+                    "difference_low_fraction": low,
+                    "difference_high_fraction": high,
+                    "hac_t_value": difference_t_value(is_member, moves, lags),
+                    "p_value": shift_p_value(is_member.astype(np.float64), moves),
+                    "sign": _sign(row["difference_fraction"] * orientation * side),
+                }
+        rows.append(row)
+    return rows
+
+
+def _memberships(percentiles: Floats, overlap: float) -> tuple[list[str], Bools]:
+    """Return the buckets by the percentile that was known on the day: fifths, or thirds."""
+    known = percentiles[np.isfinite(percentiles)]
+    has_fifths = len(known) / overlap / 5 >= QUINTILE_EFFECTIVE_COUNT
+    parts = 5 if has_fifths else 3
+    place = np.minimum(np.floor(percentiles / 100 * parts), parts - 1)
+    names = [f"{n + 1}_of_{parts}" for n in range(parts)]
+    members = np.vstack([np.ones(len(place), dtype=bool), *(place == n for n in range(parts))])
+    return ["all", *names], members
+
+
+def _outcome(moves: Floats, baseline: float) -> dict[str, float]:
+    mean = float(moves.mean())
+    return {
+        "mean_outcome_fraction": mean,
+        "median_outcome_fraction": float(np.median(moves)),
+        "hit_fraction": float((moves > 0).mean()),
+        "baseline_outcome_fraction": baseline,
+        "difference_fraction": mean - baseline,
+    }
+
+
+def _sign(value: float) -> int:
+    return int(np.sign(value)) if math.isfinite(value) else 0
+
+
+def _with_verdicts(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Adjust all p-values together, and say what each row shows."""
+    frame = frame_of(rows, [*(c for c in COLUMNS if c not in {"verdict", "state"}), "sign"])
+    frame["p_value_adjusted"] = adjust_p_values(frame["p_value"])
+    too_good = _too_good(frame)
+    too_few = ~(frame["effective_count"] >= WEAK_EFFECTIVE_COUNT) | frame["p_value"].isna()
+    is_found = frame["p_value_adjusted"] < FALSE_DISCOVERY_RATE
+    is_return = frame["target_id"] != VOLATILITY_TARGET
+    frame["verdict"] = np.select(
+        [
+            too_few,
+            too_good,
+            is_found & (frame["sign"] > 0) & is_return,
+            is_found & (frame["sign"] < 0) & is_return,
+            is_found,
+        ],
+        ["insufficient", "implausible", "supports", "contradicts", "differs"],
+        "no_evidence",
+    )
+    frame["state"] = np.select(
+        [
+            frame["effective_count"] >= TESTABLE_EFFECTIVE_COUNT,
+            frame["effective_count"] >= WEAK_EFFECTIVE_COUNT,
+            frame["effective_count"] >= MIN_EFFECTIVE_COUNT,
+        ],
+        ["testable", "weak", "anecdotal"],
+        "insufficient",
+    )
+    return frame[COLUMNS]
+
+
+def _too_good(frame: pd.DataFrame) -> Bools:
+    """Return what no honest daily signal attains: a day has slipped, or the source is stale."""
+    is_next_day = (frame["horizon_days"] == 1) & (frame["target_id"] != VOLATILITY_TARGET)
+    has_many = frame["observation_count"] > IMPLAUSIBLE_MIN_COUNT
+    figures = (
+        (frame["rank_information"].abs() > IMPLAUSIBLE_CORRELATION)
+        | (frame["hac_t_value"].abs() > IMPLAUSIBLE_T_VALUE)
+        | (frame["hit_fraction"] > IMPLAUSIBLE_HIT_FRACTION)
+    )
+    found: Bools = (is_next_day & has_many & figures).to_numpy(dtype=bool)
+    return found
