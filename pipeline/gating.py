@@ -7,7 +7,7 @@ from datetime import date
 import pandas as pd
 
 from pipeline.datasets import Dataset, Vintage
-from pipeline.loading import _context as gate_context
+from pipeline.loading import gate_context
 from pipeline.quality.gate import GateReport, run_gate
 from pipeline.raw_store import RawStore
 from pipeline.settings import Settings

@@ -83,7 +83,7 @@ def load_frame(
         dataset,
         market_date=market_date,
         mode="live" if vintage == "live" else "history",
-        context=_context(store, frame, dataset, source, market_date, vintage),
+        context=gate_context(store, frame, dataset, source, market_date, vintage),
     )
     journal = Journal(settings.journal_dir)
     label = subject or f"{dataset.name}-{source}"
@@ -108,7 +108,7 @@ def load_frame(
     return result
 
 
-def _context(
+def gate_context(
     store: RawStore,
     frame: pd.DataFrame,
     dataset: Dataset,

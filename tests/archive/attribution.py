@@ -124,9 +124,7 @@ def variants(sql_dir: Path) -> tuple[tuple[Variant, ...], tuple[Variant, ...]]:
     def cuts(fraction: float) -> tuple[Rule, ...]:
         return always(buffer_fraction__large=fraction, buffer_fraction__mid=fraction)
 
-    staked = tuple(
-        (f"exclude_class.{name}", "1", EXCLUSIONS_FROM) for name in ("liquid_staked", "receipt")
-    )
+    staked = tuple(f"exclude_class.{name}" for name in ("liquid_staked", "receipt"))
     alone = (
         Variant("ranking", "median cap of 30 days, not the last", always(rank_window_days=30)),
         Variant("cut-off", "on the weighting date", always(cutoff_days_before_month_end=0)),
@@ -137,7 +135,7 @@ def variants(sql_dir: Path) -> tuple[tuple[Variant, ...], tuple[Variant, ...]]:
         Variant("buffer at 100", "10 %", always(buffer_fraction__small=0.1)),
         Variant("exclusions", "none ever", drops=excluded),
         Variant("exclusions", "always", tuple((rule, "1", "") for rule in excluded)),
-        Variant("exclusions", f"staked tokens and receipts too, from {EXCLUSIONS_FROM}", staked),
+        Variant("exclusions", "staked tokens and receipts stay", drops=staked),
         Variant(
             "traded value",
             "asked as in house",
@@ -159,9 +157,8 @@ def variants(sql_dir: Path) -> tuple[tuple[Variant, ...], tuple[Variant, ...]]:
         Variant("coins offered", "only those with daily closes", is_daily_only=True),
     )
     steps = (
-        Variant("1", "staked tokens and receipts out", staked),
-        Variant("2", "only coins with daily closes", staked, is_daily_only=True),
-        Variant("3", "no buffer at 20 and 50", staked + cuts(0), is_daily_only=True),
+        Variant("1", "only coins with daily closes", is_daily_only=True),
+        Variant("2", "no buffer at 20 and 50", cuts(0), is_daily_only=True),
     )
     return alone, steps
 

@@ -27,9 +27,12 @@ def last_lower_days(levels: pd.Series) -> list[date | None]:
     return found
 
 
-@pytest.mark.parametrize("profile", ["house", "mv_compat"])
+@pytest.mark.parametrize(
+    ("profile", "low_since"),
+    [("house", date(2025, 11, 4)), ("mv_compat", date(2025, 11, 14))],
+)
 def test_low_since_date_is_the_last_day_with_a_lower_level(
-    published: Home, levels_of: Callable[[str, str], pd.Series], profile: str
+    published: Home, levels_of: Callable[[str, str], pd.Series], profile: str, low_since: date
 ) -> None:
     levels = levels_of(profile, "small")
     expected = dict(zip(levels.index.date, last_lower_days(levels), strict=True))
@@ -41,15 +44,14 @@ def test_low_since_date_is_the_last_day_with_a_lower_level(
     )
     assert len(stated) > 2000
     assert stated == expected
-    assert stated[ARTICLE_DATE] == date(2025, 11, 4)
+    assert stated[ARTICLE_DATE] == low_since
 
 
-def test_small_of_mv_compat_falls_below_all_of_2021_to_october_2025_in_november_2025(
+def test_small_falls_below_all_since_february_2021_the_day_after_the_press(
     levels_of: Callable[[str, str], pd.Series],
 ) -> None:
     """The press: on Sunday the 16th at its lowest since (November) 2020."""
-    levels = levels_of("mv_compat", "small")
-    around = levels["2025-11-14":"2025-11-18"]  # type: ignore[misc]
-    assert around.min() < levels["2021-01-01":"2025-11-13"].min()  # type: ignore[misc]
-    assert levels[str(ARTICLE_DATE)] < levels["2021-01-01":"2025-11-03"].min()  # type: ignore[misc]
-    assert around.min() > levels["2020-11-01":"2020-11-30"].min()  # type: ignore[misc]
+    levels = levels_of("house", "small")
+    monday = levels["2025-11-17"]
+    assert monday < levels["2021-02-05":"2025-11-16"].min()  # type: ignore[misc]
+    assert monday > levels["2020-11-01":"2020-11-30"].min()  # type: ignore[misc]
