@@ -36,7 +36,6 @@ FROM_DATE = date(2020, 11, 16)
 TO_DATE = date(2025, 11, 16)
 DAY = timedelta(days=1)
 SEGMENTS = ("large", "small")
-EXCLUSIONS_FROM = "2023-05-01"
 DAILY_CLOSES_A_MONTH = 20
 PROFILES_A_BUILD = 3
 THREADS = 2
