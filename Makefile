@@ -18,14 +18,14 @@ FITS := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'
 FIND_PYTHON := for python in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
 	if $$python $(FITS); then echo $$python; break; fi; done
 
-.PHONY: help install demo test test-slow lint types check format dictionary attribution lock hooks clean
+.PHONY: help install demo test test-slow lint types check format dictionary attribution fault-matrix lock hooks clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Make .venv from the lock file (uv where present, pip otherwise)
 
-demo: $(STAMP) ## Run three nights on a simulated market, offline, through Airflow
+demo: $(STAMP) ## Run two nights on a simulated market, offline, through Airflow
 	$(BIN)/tidemark demo $(ARGS)
 
 test: $(STAMP) ## Run the tests but the slow ones (ARGS="-k size" for some)
@@ -56,6 +56,9 @@ dictionary: $(STAMP) ## Write the generated parts of docs/ from the models and t
 
 attribution: $(STAMP) ## Rebuild the tables of docs/attribution.md from the market archive, where it is present
 	nice $(BIN)/python tests/archive/attribution.py
+
+fault-matrix: $(STAMP) ## Rewrite docs/fault_matrix.md from every fault at every endpoint (minutes)
+	PYTHONPATH=tests $(BIN)/python tests/faults/fault_matrix.py
 
 lock: ## Renew the lock files from pyproject.toml (UPGRADE=1 also raises pins; needs uv)
 	@[ -n "$(UV)" ] || { echo "make lock needs uv, which one 'pip install uv' brings" >&2; exit 1; }

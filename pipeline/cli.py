@@ -602,7 +602,7 @@ def status(as_json: AsJson = False) -> None:
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Option(help="Where to put the demo's data.")] = Path("demo"),
-    nights: Annotated[int, typer.Option(min=1, max=30)] = 3,
+    nights: Annotated[int, typer.Option(min=1, max=30)] = 2,
 ) -> None:
     """Run the real DAG for a few nights, offline, on a simulated market."""
     from pipeline.demo import run_demo
