@@ -133,7 +133,7 @@ def _read_ticker(
         "coin_id": text_or_none(ticker, "coin_id", where),
         "last_price_usd": ratio_or_none(ticker.get("last"), f"{where}: last"),
         "index_price_usd": ratio_or_none(ticker.get("index"), f"{where}: index"),
-        "open_interest_usd": amount_or_none(
+        "open_interest_usd": ratio_or_none(
             field_of(ticker, "open_interest_usd", where), f"{where}: open_interest_usd"
         ),
         "volume_24h_usd": amount_or_none(volume, f"{where}: converted_volume"),

@@ -256,4 +256,6 @@ def require_day(
     # The day after may be there already as the running one.
     if newest is not None and newest > market_date + timedelta(days=1):
         raise UnobtainableError(f"{what} has no {market_date}, though it goes on to {newest}")
-    raise NotYetAvailableError(f"{what} does not have {market_date} yet, it ends with {newest}")
+    raise NotYetAvailableError(
+        f"{what} does not have {market_date} yet, it ends with {newest}; run again later"
+    )

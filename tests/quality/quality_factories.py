@@ -78,7 +78,7 @@ def dataset_frame(dataset: Dataset, rows: int = 40) -> pd.DataFrame:
         elif column.type == "varchar":
             columns[column.name] = [f"{column.name}-{n}" for n in range(rows)]
         else:
-            columns[column.name] = 0.5
+            columns[column.name] = 0.01 if column.name == "funding_rate_fraction" else 0.5
     return pd.DataFrame(columns)
 
 

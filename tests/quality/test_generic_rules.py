@@ -50,6 +50,16 @@ def _broken(dataset: Dataset, rule: str) -> tuple[pd.DataFrame, dict[str, Any]]:
         "has_market_date": (good, {"market_date": MARKET_DATE + timedelta(days=1)}),
         "has_measure": (changed(good, numeric[0], np.nan).assign(**_blank(good, numeric[1:])), {}),
     }
+    before = good.assign(**{day: MARKET_DATE - timedelta(days=1)}).head(
+        1 if dataset.key == (day, "source") else None
+    )
+    frames["no_wide_leap"] = (
+        good,
+        {"previous": before.assign(**dict.fromkeys(numeric, 0.5 / 1e3))},
+    )
+    frames["not_yesterday_again"] = (good, {"previous": before})
+    if dataset.name == "funding_daily":
+        frames["rates_usual"] = (good.assign(funding_rate_fraction=-0.1), {})
     if dataset.name == "perp_daily":
         frames["close_within_day"] = (changed(good, "close_usd", 0.6), {})
     return frames[rule]
@@ -95,10 +105,30 @@ def test_percent_is_not_taken_for_a_fraction() -> None:
     assert not report.is_passed
 
 
+@pytest.mark.parametrize(("factor", "is_passed"), [(1 / 29, True), (29, True), (1 / 31, False)])
+def test_levels_may_move_but_not_all_at_once(factor: float, is_passed: bool) -> None:
+    good = dataset_frame(get_dataset("open_interest_daily"))
+    before = good.assign(
+        market_date=MARKET_DATE - timedelta(days=1), open_interest_usd=0.5 * factor
+    )
+    report = gate(good, "open_interest_daily", previous=before)
+    assert report.is_passed == is_passed
+    few = before.assign(open_interest_usd=np.where(before.index < 20, 0.5 * factor, 0.5))
+    assert gate(good, "open_interest_daily", previous=few).is_passed
+
+
+def test_a_leap_is_measured_against_known_values_only() -> None:
+    good = dataset_frame(get_dataset("liquidation_daily"))
+    before = good.assign(
+        market_date=MARKET_DATE - timedelta(days=1), long_usd=0.0, short_usd=np.nan
+    )
+    assert gate(good, "liquidation_daily", previous=before).is_passed
+
+
 def test_negative_values_pass_where_they_make_sense() -> None:
     frame = dataset_frame(get_dataset("onchain_daily")).assign(value=-5.0)
     assert failed_rules(gate(frame, "onchain_daily")) == set()
-    frame = dataset_frame(get_dataset("funding_daily")).assign(funding_rate_fraction=-0.1)
+    frame = dataset_frame(get_dataset("funding_daily")).assign(funding_rate_fraction=-0.01)
     assert failed_rules(gate(frame, "funding_daily")) == set()
 
 

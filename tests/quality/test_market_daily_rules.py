@@ -82,6 +82,7 @@ TABLE_BREAKS: dict[str, list[tuple[pd.DataFrame, dict[str, Any]]]] = {
         (GOOD, {"previous": previous_market_frame(price_usd=GOOD["price_usd"] * factor)})
         for factor in (0.25, 4.0)
     ],
+    "total_cap_plausible": [(GOOD.assign(price_usd=1e6, market_cap_usd=1e12), {})],
 }
 
 ROW_BREAKS: dict[str, list[pd.DataFrame]] = {

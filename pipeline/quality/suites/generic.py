@@ -26,13 +26,41 @@ from pipeline.quality.rules import (
 MIN_ROW_COUNT_FRACTION = 0.5
 LARGEST = sys.float_info.max
 
+# No figure of a whole dataset moves as far in a day; a unit that slipped is a factor of 1000.
+MAX_LEAP_FACTOR = 30.0
+MAX_LIQUIDATION_LEAP_FACTOR = 300.0
+MIN_QUIET_ROW_FRACTION = 0.5
+
+# Hot markets pay 1 % a day; more than this is possible for a few perpetuals only.
+USUAL_FUNDING_FRACTION = 0.02
+
 _NOT_NEGATIVE = (0.0, LARGEST)
+
+# The measures of a dataset that are levels: they do not leap from one day to the next.
+_LEVELS: dict[str, tuple[str, ...]] = {
+    "positioning_daily": (
+        "long_short_account_ratio",
+        "top_account_ratio",
+        "top_position_ratio",
+        "taker_buy_sell_ratio",
+    ),
+    "open_interest_daily": ("open_interest_units", "open_interest_usd"),
+    "perp_daily": ("close_usd",),
+    "perp_listing_daily": ("last_price_usd", "open_interest_usd"),
+    "liquidation_daily": ("long_usd", "short_usd"),
+    "exchange_balance_daily": ("balance_units", "balance_usd"),
+    "exchange_flow_daily": ("balance_usd",),
+    "onchain_daily": ("value",),
+    "global_daily": ("total_market_cap_usd",),
+    "stablecoin_daily": ("total_supply_usd",),
+}
 
 # Widest values that are still possible; far beyond them is a unit error or a parser bug.
 # A dominance of 57 is a percent that was not converted, and so on.
 _RANGES: dict[str, tuple[float, float]] = {
     "score": (0.0, 100.0),
     "btc_dominance_fraction": (0.0, 1.0),
+    "total_market_cap_usd": (0.0, 1e14),
     "funding_rate_fraction": (-1.0, 1.0),
     "inflow_24h_usd": (-LARGEST, LARGEST),
     "inflow_7d_usd": (-LARGEST, LARGEST),
@@ -218,6 +246,95 @@ def _has_measures(name: str) -> Rule:
     )
 
 
+def _has_previous(subject: Subject) -> bool:
+    return is_live(subject) and subject.previous is not None
+
+
+def _largest_leap(subject: Subject) -> pd.Series:
+    """Return the largest factor between a level of a row and the one before; null if unknown."""
+    leaps = pd.DataFrame(index=subject.frame.index)
+    for column in _LEVELS[subject.dataset.name]:
+        now, before = subject.values[column].abs(), subject.previous_value(column).abs()
+        ratio = now.where(now > 0) / before.where(before > 0)
+        leaps[column] = ratio.where(ratio >= 1, 1 / ratio)
+    return leaps.max(axis=1)
+
+
+def _no_wide_leap(name: str) -> Rule:
+    """Return the rule that a dataset's levels do not leap all at once."""
+    is_liquidation = name == "liquidation_daily"
+    factor = MAX_LIQUIDATION_LEAP_FACTOR if is_liquidation else MAX_LEAP_FACTOR
+
+    def measure(subject: Subject) -> pd.Series:
+        leap = _largest_leap(subject)
+        return (leap > factor).astype("float64").where(leap.notna())
+
+    return Rule(
+        f"{name}.no_wide_leap",
+        "critical",
+        "table",
+        f"At least {MIN_QUIET_ROW_FRACTION:.0%} of the rows are within a factor of {factor:g} of "
+        "the last value of their series.",
+        f"between 1/{factor:g} and {factor:g} times the last value",
+        fixed(equal_to(0, at_least_fraction=MIN_QUIET_ROW_FRACTION)),
+        measure,
+        _LEVELS[name],
+        applies=_has_previous,
+    )
+
+
+def _is_unusual_rate(subject: Subject) -> pd.Series:
+    """Return 1 or 0 for tonight's rates, null for those of earlier days."""
+    rate = subject.values["funding_rate_fraction"]
+    is_tonight = subject.days_after_market_date == 0
+    is_unusual = (rate.abs() > USUAL_FUNDING_FRACTION).astype("float64")
+    return is_unusual.where(is_tonight & rate.notna())
+
+
+def _funding_rules() -> tuple[Rule, ...]:
+    return (
+        Rule(
+            "funding_daily.rates_usual",
+            "critical",
+            "table",
+            f"At least {MIN_QUIET_ROW_FRACTION:.0%} of the day's rates are within "
+            f"{USUAL_FUNDING_FRACTION:.0%}; more is a percent that was not converted.",
+            f"a rate within {USUAL_FUNDING_FRACTION:.0%} a day",
+            fixed(equal_to(0, at_least_fraction=MIN_QUIET_ROW_FRACTION)),
+            _is_unusual_rate,
+            ("funding_rate_fraction",),
+            applies=is_live,
+        ),
+    )
+
+
+def _is_changed(subject: Subject) -> pd.Series:
+    """Return 1 or 0 where a row of tonight has one before it: is any measure another one?"""
+    measures = list(_LEVELS[subject.dataset.name])
+    pairs = [(subject.values[name], subject.previous_value(name)) for name in measures]
+    is_known = pd.concat([now.notna() & then.notna() for now, then in pairs], axis=1).any(axis=1)
+    is_other = pd.concat([now != then for now, then in pairs], axis=1).any(axis=1)
+    return is_other.astype("float64").where(is_known)
+
+
+def _flow_rules() -> tuple[Rule, ...]:
+    """Return the rule of a body that does not say when it was made."""
+    return (
+        Rule(
+            "exchange_flow_daily.not_yesterday_again",
+            "critical",
+            "table",
+            f"At least {MIN_QUIET_ROW_FRACTION:.0%} of the exchanges have another balance than on "
+            "the day before.",
+            f"another balance for at least {MIN_QUIET_ROW_FRACTION:.0%} of the exchanges",
+            fixed(equal_to(1, at_least_fraction=MIN_QUIET_ROW_FRACTION)),
+            _is_changed,
+            ("balance_usd",),
+            applies=_has_previous,
+        ),
+    )
+
+
 def _close_outside_day(subject: Subject) -> pd.Series:
     """Return 1 where the close is not between low and high, as far as they are known."""
     day = subject.values.replace([math.inf, -math.inf], math.nan)
@@ -258,4 +375,7 @@ def suite(dataset: Dataset) -> tuple[Rule, ...]:
         _has_measures(dataset.name),
         *(_generic_range(dataset.name, column) for column in numeric),
         *(_perp_rules() if dataset.name == "perp_daily" else ()),
+        *(_funding_rules() if dataset.name == "funding_daily" else ()),
+        *(_flow_rules() if dataset.name == "exchange_flow_daily" else ()),
+        *((_no_wide_leap(dataset.name),) if dataset.name in _LEVELS else ()),
     )

@@ -96,6 +96,18 @@ def _is_price_changed(subject: Subject) -> pd.Series:
     return (price != before).astype("float64").where(is_comparable)
 
 
+def _total_cap(subject: Subject) -> pd.Series:
+    """Return the sum of tonight's caps but the largest on one row of tonight, null elsewhere.
+
+    A single cap that cannot be is kept out by its own rule.
+    """
+    cap = subject.values["market_cap_usd"].replace([np.inf, -np.inf], np.nan)
+    is_tonight = _is_tonight(subject)
+    is_first = is_tonight & (is_tonight.cumsum() == 1)
+    tonight = cap.where(is_tonight).fillna(0.0)
+    return pd.Series(tonight.sum() - tonight.max(), index=cap.index).where(is_first)
+
+
 def _cap_deviation(subject: Subject) -> pd.Series:
     """Return |price x supply - cap| / cap beyond the price's rounding; null if unknown.
 
@@ -193,6 +205,18 @@ def _table_rules() -> tuple[Rule, ...]:
             _is_large_move,
             ("price_usd",),
             applies=_has_previous,
+        ),
+        Rule(
+            f"{_NAME}.total_cap_plausible",
+            "critical",
+            "table",
+            f"The caps of the night but the largest add up to at most {MAX_MARKET_CAP_USD:g} "
+            "dollars; this holds without a night before, too.",
+            f"at most {MAX_MARKET_CAP_USD:g} dollars without the largest cap",
+            fixed(in_range(None, MAX_MARKET_CAP_USD)),
+            _total_cap,
+            ("market_cap_usd",),
+            applies=_describes_tonight,
         ),
     )
 
