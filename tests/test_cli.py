@@ -16,6 +16,7 @@ import pytest
 import typer
 from canned import DATASET, Canned, scores_of, use_feeds, use_first_sources
 from nights import NIGHTS, Home, build_ids
+from rich.console import Console
 
 from pipeline import __version__, cli
 from pipeline.errors import SourceError
@@ -60,6 +61,9 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     """Run ``tidemark`` with arguments in a home, as a shell would."""
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("NO_COLOR", "1")
+    # A console keeps the width that it found when it was made, perhaps by another test.
+    monkeypatch.setattr(cli, "out", Console())
+    monkeypatch.setattr(cli, "err", Console(stderr=True))
 
     def invoke(*arguments: str, home: Home | None = None, hour: float = 1) -> Outcome:
         if home is not None:
