@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import PayloadError, RateLimitedError, SourceError
 from pipeline.sources.base import Source, vendor_url
 from pipeline.sources.payload import (
-    integer_or_none,
     parse_json,
     shown,
     text_or_none,
@@ -26,6 +25,7 @@ from pipeline.sources.shapes import (
     only_body,
     percent_as_fraction,
     positive_amount,
+    rank_or_none,
     slug,
     stamp_or_none,
 )
@@ -219,7 +219,7 @@ def _read_coin(entry: Any, where: str) -> SnapshotCoin:
         "market_cap_usd": amount_or_none(quote, "market_cap", where) or None,
         "circulating_supply": amount_or_none(row, "circulating_supply", where) or None,
         "volume_24h_usd": amount_or_none(quote, "volume_24h", where),
-        "provider_rank": integer_or_none(row, "cmc_rank", where) or None,
+        "provider_rank": rank_or_none(row, "cmc_rank", where),
     }
     return SnapshotCoin(stamp_or_none(row, "last_updated", where), fields)
 

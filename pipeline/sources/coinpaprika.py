@@ -6,15 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import PayloadError, SourceError
+from pipeline.errors import SourceError
 from pipeline.sources.base import Source, vendor_url
-from pipeline.sources.payload import integer_or_none, parse_json, shown, text_or_none
+from pipeline.sources.payload import parse_json, shown, text_or_none
 from pipeline.sources.shapes import (
     amount_or_none,
     as_list,
     as_object,
     object_in,
     only_body,
+    rank_or_none,
     slug,
     stamp_or_none,
 )
@@ -81,9 +82,6 @@ def _read_coin(entry: Any, where: str) -> SnapshotCoin:
     row = as_object(entry, where)
     quote = object_in(object_in(row, "quotes", where), "USD", where)
     symbol = text_or_none(row, "symbol", where)
-    rank = integer_or_none(row, "rank", where)
-    if rank is not None and rank < 0:
-        raise PayloadError(f"{where}: the rank {rank} is below zero")
     fields: dict[str, object] = {
         "source": CoinPaprika.name,
         "coin_id": slug(row, "id", where),
@@ -93,6 +91,6 @@ def _read_coin(entry: Any, where: str) -> SnapshotCoin:
         "market_cap_usd": amount_or_none(quote, "market_cap", where) or None,
         "circulating_supply": None,
         "volume_24h_usd": amount_or_none(quote, "volume_24h", where),
-        "provider_rank": rank or None,
+        "provider_rank": rank_or_none(row, "rank", where),
     }
     return SnapshotCoin(stamp_or_none(row, "last_updated", where), fields)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.errors import PayloadError
-from pipeline.sources.payload import number_or_none, shown, text_or_none
+from pipeline.sources.payload import integer_or_none, number_or_none, shown, text_or_none
 
 _ISO_STAMP = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]{1,9})?(Z|\+00:00)"
@@ -105,6 +105,18 @@ def amount_or_none(row: Mapping[str, Any], field: str, where: str) -> float | No
     if value is not None and value < 0:
         raise PayloadError(f"{where}: {field} is {value}, below zero")
     return value
+
+
+def rank_or_none(row: Mapping[str, Any], field: str, where: str) -> int | None:
+    """Return a documented rank, 1 for the largest; null and 0, which is unranked, as None.
+
+    Raises:
+        PayloadError: The field is missing, negative or no whole number.
+    """
+    rank = integer_or_none(row, field, where)
+    if rank is not None and rank < 0:
+        raise PayloadError(f"{where}: {field} is {rank}, below zero")
+    return rank or None
 
 
 def positive_amount(row: Mapping[str, Any], field: str, where: str) -> float:

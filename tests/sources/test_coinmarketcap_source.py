@@ -226,6 +226,7 @@ def test_a_dead_coin_is_left_out_and_an_old_snapshot_refused() -> None:
         {"quote": {"EUR": {}}},
         {"quote": [{"symbol": "EUR", "price": 1}]},
         {"cmc_rank": 1.5},
+        {"cmc_rank": -1},
         {"circulating_supply": "20"},
         {"circulating_supply": -1},
         {"last_updated": "yesterday"},
