@@ -15,7 +15,7 @@ import pandas as pd
 
 from pipeline.datasets import Dataset, Vintage
 from pipeline.journal import Journal
-from pipeline.quality.gate import results_frame, run_gate
+from pipeline.quality.gate import GateReport, results_frame, run_gate
 from pipeline.quality.quarantine import Quarantine
 from pipeline.quality.rules import HISTORY_MAX_QUARANTINE_FRACTION, GateContext
 from pipeline.raw_store import RawStore
@@ -78,13 +78,7 @@ def load_frame(
     """
     store = RawStore(settings.raw_dir, settings.threads)
     store.recover()
-    report = run_gate(
-        frame,
-        dataset,
-        market_date=market_date,
-        mode="live" if vintage == "live" else "history",
-        context=gate_context(store, frame, dataset, source, market_date, vintage),
-    )
+    report = check_frame(settings, frame, dataset, source, market_date, vintage)
     journal = Journal(settings.journal_dir)
     label = subject or f"{dataset.name}-{source}"
     now = settings.now()
@@ -108,7 +102,37 @@ def load_frame(
     return result
 
 
-def gate_context(
+def check_frame(
+    settings: Settings,
+    frame: pd.DataFrame,
+    dataset: Dataset,
+    source: str,
+    market_date: date,
+    vintage: Vintage,
+) -> GateReport:
+    """Return what the gate says of a frame, compared with the nights that are stored.
+
+    Stores nothing.
+
+    Args:
+        settings: Where the nights are.
+        frame: Rows in the dataset's columns.
+        dataset: Which dataset.
+        source: Who served it.
+        market_date: The UTC day that it is for.
+        vintage: ``live``, or ``reconstructed`` for history.
+    """
+    store = RawStore(settings.raw_dir, settings.threads)
+    return run_gate(
+        frame,
+        dataset,
+        market_date=market_date,
+        mode="live" if vintage == "live" else "history",
+        context=_context(store, frame, dataset, source, market_date, vintage),
+    )
+
+
+def _context(
     store: RawStore,
     frame: pd.DataFrame,
     dataset: Dataset,

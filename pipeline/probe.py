@@ -22,7 +22,7 @@ from pipeline.errors import (
 )
 from pipeline.fetching import Effort, counting_client
 from pipeline.files import write_bytes_atomically
-from pipeline.gating import check_frame
+from pipeline.loading import check_frame
 from pipeline.settings import Settings
 from pipeline.shapes_seen import differences, shape_of
 from pipeline.sources.base import Source, close_of

@@ -203,7 +203,7 @@ def replay_source(
 
 
 def _check(settings: Settings, fetch: Fetch, dataset: Dataset) -> GateReport:
-    from pipeline.gating import check_frame
+    from pipeline.loading import check_frame
 
     frame = read_frame(
         settings,

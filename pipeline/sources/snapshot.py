@@ -69,6 +69,49 @@ def check_taken(taken_at: datetime, market_date: date, vendor: str) -> None:
         )
 
 
+def check_snapshot(coins: Sequence[SnapshotCoin], market_date: date, vendor: str) -> None:
+    """Check that a snapshot, as old as its middle coin, can stand for the close of a day.
+
+    Raises:
+        PayloadError: No coin has a stamp, or the snapshot is from before the close.
+        UnobtainableError: The snapshot was taken more than ``LATE_HOURS`` after the close.
+    """
+    stamps = sorted(coin.updated_at for coin in coins if coin.updated_at is not None)
+    if not stamps:
+        raise PayloadError(f"no coin of {vendor} says when it was updated; fetch again")
+    check_taken(stamps[len(stamps) // 2], market_date, vendor)
+
+
+def fresh_coins(coins: Sequence[SnapshotCoin], market_date: date) -> list[SnapshotCoin]:
+    """Return the coins that were updated around the close; a dead coin keeps its last stamp."""
+    earliest = close_of(market_date) - timedelta(hours=EARLY_HOURS)
+    latest = close_of(market_date) + timedelta(hours=LATE_HOURS)
+    return [
+        coin
+        for coin in coins
+        if coin.updated_at is not None and earliest <= coin.updated_at <= latest
+    ]
+
+
+def latest_states(coins: Sequence[SnapshotCoin], market_date: date) -> list[Mapping[str, object]]:
+    """Return the latest state around the close of each ``coin_id``, the first of equal ones."""
+    states: dict[object, tuple[datetime, Mapping[str, object]]] = {}
+    for coin in fresh_coins(coins, market_date):
+        known = states.get(coin.fields["coin_id"])
+        if coin.updated_at is not None and (known is None or coin.updated_at > known[0]):
+            states[coin.fields["coin_id"]] = (coin.updated_at, coin.fields)
+    return [fields for _, fields in states.values()]
+
+
+def largest_rows(
+    states: Sequence[Mapping[str, object]], market_date: date, coins_kept: int
+) -> list[dict[str, object]]:
+    """Return the states of the largest coins by cap as rows of ``raw.market_daily``."""
+    rows = [{**fields, "market_date": market_date} for fields in states]
+    rows.sort(key=lambda row: (-_cap(row), str(row["coin_id"])))
+    return rows[:coins_kept]
+
+
 def snapshot_rows(
     coins: Sequence[SnapshotCoin], market_date: date, vendor: str, coins_kept: int
 ) -> list[dict[str, object]]:
@@ -89,22 +132,10 @@ def snapshot_rows(
         PayloadError: No coin has a stamp, or the snapshot is from before the close.
         UnobtainableError: The snapshot was taken more than ``LATE_HOURS`` after the close.
     """
-    stamps = sorted(coin.updated_at for coin in coins if coin.updated_at is not None)
-    if not stamps:
-        raise PayloadError(f"no coin of {vendor} says when it was updated; fetch again")
-    check_taken(stamps[len(stamps) // 2], market_date, vendor)
-    earliest = close_of(market_date) - timedelta(hours=EARLY_HOURS)
-    latest = close_of(market_date) + timedelta(hours=LATE_HOURS)
-    states: dict[object, tuple[datetime, Mapping[str, object]]] = {}
-    fresh_count = 0
-    for coin in coins:
-        if coin.updated_at is None or not earliest <= coin.updated_at <= latest:
-            continue
-        fresh_count += 1
-        known = states.get(coin.fields["coin_id"])
-        if known is None or coin.updated_at > known[0]:
-            states[coin.fields["coin_id"]] = (coin.updated_at, coin.fields)
-    priced = [fields for _, fields in states.values() if fields["price_usd"]]
+    check_snapshot(coins, market_date, vendor)
+    fresh_count = len(fresh_coins(coins, market_date))
+    states = latest_states(coins, market_date)
+    priced = [fields for fields in states if fields["price_usd"]]
     logger.info(
         "%s for %s: %d coins of %d rows; %d rows with an old stamp, %d repeated, %d without price",
         vendor,
@@ -115,9 +146,7 @@ def snapshot_rows(
         fresh_count - len(states),
         len(states) - len(priced),
     )
-    rows = [{**fields, "market_date": market_date} for fields in priced]
-    rows.sort(key=lambda row: (-_cap(row), str(row["coin_id"])))
-    return rows[:coins_kept]
+    return largest_rows(priced, market_date, coins_kept)
 
 
 def _cap(row: Mapping[str, object]) -> float:
