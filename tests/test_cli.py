@@ -62,8 +62,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("NO_COLOR", "1")
     # A console keeps the width that it found when it was made, perhaps by another test.
-    monkeypatch.setattr(cli, "out", Console())
-    monkeypatch.setattr(cli, "err", Console(stderr=True))
+    monkeypatch.setattr(cli.console, "out", Console())
+    monkeypatch.setattr(cli.console, "err", Console(stderr=True))
 
     def invoke(*arguments: str, home: Home | None = None, hour: float = 1) -> Outcome:
         if home is not None:

@@ -1,0 +1,54 @@
+"""``tidemark``: the same steps as the nightly DAG, by hand. One module per group of commands."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from pipeline import __version__
+from pipeline.cli import console, home, nights, reading, sandbox, vendors
+from pipeline.errors import ConfigurationError, TidemarkError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Point-in-time crypto size indices and sentiment signals, on your own machine.",
+    pretty_exceptions_enable=False,
+)
+for _group in (nights, vendors, home, reading, sandbox):
+    app.add_typer(_group.app)
+
+
+def main() -> None:
+    """Run the command line; a mistake or a bad night ends in a sentence, not a traceback."""
+    try:
+        app(standalone_mode=True)
+    except (TidemarkError, OSError) as exc:
+        text = "\n".join([str(exc), *getattr(exc, "__notes__", [])])
+        console.err.print(f"[bold red]{type(exc).__name__}[/]: {escape(text)}")
+        sys.exit(2 if isinstance(exc, ConfigurationError) else 1)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        console.out.print(f"tidemark {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    del version
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.ERROR,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )

@@ -1,0 +1,155 @@
+"""Commands that write: a night, a range of days, your own history, a build."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from pipeline.cli import console
+from pipeline.cli.options import AsJson, FromDay, MarketDate, ToDay, chosen_day, new_run_id
+from pipeline.errors import QualityError
+from pipeline.settings import load_settings
+
+app = typer.Typer()
+
+
+@app.command()
+def refresh(market_date: MarketDate = None) -> None:
+    """Run one night: extract, validate, load, build, audit, publish."""
+    from pipeline import steps
+
+    settings = load_settings()
+    day = chosen_day(market_date, settings)
+    run_id = new_run_id(settings, "refresh")
+    try:
+        with console.working(f"refreshing {day}") as show:
+            manifest = steps.refresh(settings, day, run_id, on_step=show)
+    finally:
+        for failure in steps.failures(settings, run_id):
+            console.err.print(f"[bold]{escape(failure['step'])}[/]: {escape(failure['error'])}")
+    console.out.print(
+        f"published {settings.published_file} up to {manifest['market_date']}", soft_wrap=True
+    )
+    for sentence in steps.fallbacks(settings, run_id):
+        console.out.print(escape(sentence), soft_wrap=True)
+
+
+@app.command()
+def backfill(
+    feed: str,
+    first: FromDay,
+    last: ToDay = None,
+    source: Annotated[
+        str | None, typer.Option(help="Ask this source; the first that can be, by default.")
+    ] = None,
+    chunk_days: Annotated[
+        int | None, typer.Option(min=1, help="Days that are asked for at once.")
+    ] = None,
+) -> None:
+    """Fetch a range of days of a feed; the same command goes on where it was interrupted."""
+    from pipeline import steps
+
+    settings = load_settings()
+    run_id = new_run_id(settings, "backfill")
+    with console.progress("chunks") as progress:
+        bar = progress.add_task(escape(feed), total=None)
+        loaded = steps.backfill(
+            settings,
+            feed,
+            first.date(),
+            chosen_day(last, settings),
+            run_id,
+            source=source,
+            chunk_days=chunk_days,
+            on_chunk=lambda chunk, done, total: progress.update(
+                bar, completed=done, total=total, description=f"{escape(feed)} {chunk.last}"
+            ),
+        )
+    console.print_rows("Loaded", list(loaded), [list(loaded.values())], as_json=False)
+
+
+@app.command("import")
+def import_history(
+    folder: Annotated[Path, typer.Argument(help="Holds <dataset>*.parquet or .csv files.")],
+    as_json: AsJson = False,
+) -> None:
+    """Load your own history, through the same gate as live data."""
+    from pipeline.importing import find_files, import_file
+
+    settings = load_settings()
+    files = find_files(folder, settings.sql_dir)
+    run_id = new_run_id(settings, "import")
+    reports = []
+    with console.progress("rows") as progress:
+        bar = progress.add_task("", total=sum(file.row_count for file in files))
+        for file in files:
+            progress.update(bar, description=escape(file.path.name))
+            reports.append(
+                import_file(
+                    settings, file, run_id, on_rows=lambda rows: progress.advance(bar, rows)
+                )
+            )
+    console.print_rows(
+        "Imported",
+        ["file", "new", "revised", "known", "quarantined", "outcome"],
+        [
+            [
+                r.file,
+                r.added,
+                r.revised,
+                r.unchanged,
+                r.quarantined,
+                "stopped" if r.error else "imported before" if r.is_known else "imported",
+            ]
+            for r in reports
+        ],
+        as_json,
+    )
+    stopped = [report for report in reports if report.error]
+    if stopped:
+        raise QualityError("; ".join(f"{report.file}: {report.error}" for report in stopped))
+
+
+@app.command()
+def build(
+    only: Annotated[
+        list[str] | None, typer.Option(help="Build this model and its parents, unpublished.")
+    ] = None,
+    publish: Annotated[bool, typer.Option(help="Audit and publish the build.")] = True,
+) -> None:
+    """Build the warehouse from the raw archive, audit it and publish it."""
+    from pipeline import steps
+    from pipeline.lock import run_lock
+
+    settings = load_settings()
+    run_id = new_run_id(settings, "build")
+    with (
+        console.working("building") as show,
+        run_lock(settings.home, run_id=run_id, wait_seconds=settings.lock_timeout_seconds),
+    ):
+        built = steps.build(
+            settings,
+            settings.default_market_date(),
+            run_id,
+            only=only or (),
+            on_model=lambda name: show(f"building {name}"),
+        )
+        if only:
+            file = settings.builds_dir / built["build_id"] / "build.duckdb"
+        elif publish or built["is_unchanged"]:
+            show("auditing")
+            steps.audit(settings, built)
+            show("publishing")
+            steps.publish(settings, built)
+            file = settings.published_file
+        else:
+            file = settings.builds_dir / built["build_id"] / "build.duckdb"
+    if built["is_unchanged"]:
+        console.out.print(f"nothing new since build {built['build_id']}; {file} stays as it is")
+    elif only:
+        console.out.print(f"built {', '.join(only)} and what it reads into {file}")
+    else:
+        console.out.print(f"built {file} up to {built['market_date']}")

@@ -1,0 +1,159 @@
+"""Commands that read the published file: SQL, a level, the claims, a signal."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from pipeline.cli import console
+from pipeline.cli.options import AsJson
+from pipeline.errors import ConfigurationError
+from pipeline.settings import Settings, load_settings
+
+app = typer.Typer()
+
+
+@app.command()
+def query(sql: str, as_json: AsJson = False) -> None:
+    """Run SQL on the published file, read-only."""
+    import duckdb
+
+    from pipeline.database import open_read_only
+
+    if not sql.strip(" \n\t;"):
+        raise ConfigurationError("there is no SQL to run; try 'show all tables'")
+    with open_read_only(load_settings().published_file) as connection:
+        try:
+            # By way of Arrow: DuckDB's own rows of timestamps need a package that we do not.
+            table = connection.execute(sql).to_arrow_table()
+        except duckdb.Error as exc:
+            raise ConfigurationError(f"DuckDB says: {exc}") from exc
+    columns = [[console.plain(value) for value in column.to_pylist()] for column in table.columns]
+    rows = [list(row) for row in zip(*columns, strict=True)]
+    console.print_rows(f"{len(rows)} rows", table.column_names, rows, as_json)
+
+
+@app.command()
+def explain(
+    index_id: str,
+    market_date: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"])],
+    profile: str = "house",
+    top: Annotated[int, typer.Option(min=1, help="Constituents to show.")] = 15,
+    as_json: AsJson = False,
+) -> None:
+    """Show why a level is what it is: members, weights, prices, contributions, divisor, events."""
+    from pipeline.database import open_read_only
+    from pipeline.explain import explain_level
+
+    with open_read_only(Settings().published_file) as connection:
+        found = explain_level(connection, profile, index_id, market_date.date())
+    if as_json:
+        console.out.print_json(json.dumps(found.to_dict(), default=str))
+        return
+    level, event, checks = found.level, found.event, found.checks
+    move = level["return_1d_fraction"]
+    console.out.print(
+        f"[bold]{escape(index_id)}[/] ({escape(profile)}) closed {level['market_date']} at "
+        f"[bold]{level['level']:,.6f}[/]" + ("" if move is None else f", {move:+.4%} on the day")
+    )
+    console.out.print(
+        f"= {level['market_value_usd']:,.2f} US dollars / divisor {level['divisor']:,.6f}; "
+        f"{level['constituent_count']} constituents, {level['stale_count']} with a carried price, "
+        f"coverage {level['coverage_fraction']:.2%}; rulebook {level['rulebook_version']}"
+        + ("; reconstructed history" if level["is_reconstructed"] else "")
+    )
+    if level["level_as_published"] != level["level"]:
+        console.out.print(f"published on its night as {level['level_as_published']:,.6f}")
+    console.out.print(
+        f"Basket since the close of {event['event_date']} ({event['event_kind']}): divisor "
+        + ("none" if event["divisor_before"] is None else f"{event['divisor_before']:,.6f}")
+        + f" -> {event['divisor_after']:,.6f}, level {event['level']:,.6f} on both sides"
+    )
+    console.print_rows(
+        f"\nHeaviest {min(top, len(found.constituents))} of {len(found.constituents)}",
+        ["coin", "weight", "to the day", "price", "units", "sources", "known at", "carried days"],
+        [
+            [
+                row["coin_id"]
+                if row["priced_coin_id"] == row["coin_id"]
+                else f"{row['coin_id']} (as {row['priced_coin_id']})",
+                f"{row['weight_fraction']:.3%}",
+                "-"
+                if row["contribution_1d_fraction"] is None
+                else f"{row['contribution_1d_fraction']:+.4%}",
+                f"{row['price_usd']:,.6g}",
+                f"{row['units']:,.6g}",
+                row["price_sources"],
+                f"{row['known_at']:%Y-%m-%d %H:%M}",
+                row["stale_days"],
+            ]
+            for row in found.constituents[:top]
+        ],
+        as_json=False,
+    )
+    carried = [row for row in found.constituents if row["stale_days"]]
+    if carried:
+        console.out.print(
+            "Carried: "
+            + ", ".join(f"{escape(row['coin_id'])} ({row['stale_days']} d)" for row in carried)
+        )
+    contributed = checks["sum_of_contributions"]
+    console.out.print(
+        f"Check: units x price / divisor = {checks['units_times_price_over_divisor']:,.6f}; "
+        f"weights add up to {checks['sum_of_weights']:.9f}"
+        + ("" if contributed is None else f"; contributions to {contributed:+.4%}")
+    )
+    if found.events:
+        console.print_rows(
+            "\nEvents since the basket was struck",
+            ["day", "event", "subject", "detail"],
+            [list(row.values()) for row in found.events],
+            as_json=False,
+        )
+
+
+@app.command()
+def claims(
+    verdict: Annotated[str | None, typer.Option(help="Only claims with this verdict.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what became of every claim that the press made about the market."""
+    from pipeline.claims import claims_table, read_claims, summary
+    from pipeline.database import open_read_only
+
+    with open_read_only(load_settings().published_file) as connection:
+        rows = read_claims(connection, verdict)
+    if as_json:
+        console.out.print_json(json.dumps(console.finite(rows), default=str))
+        return
+    console.out.print(claims_table(rows))
+    console.out.print(summary(rows))
+
+
+@app.command()
+def signal(
+    signal_id: Annotated[str, typer.Argument(help="Id or slug, as S03 or size_spread.")],
+    entity: Annotated[str | None, typer.Option(help="Only this series.")] = None,
+    top: Annotated[int, typer.Option(min=1, help="Series and tests to show.")] = 12,
+    as_json: AsJson = False,
+) -> None:
+    """Show one signal: what it is, its last values and year, and what followed it."""
+    from pipeline.database import open_read_only
+    from pipeline.models import load_project
+    from pipeline.signal_page import definition_lines, quality_table, read_signal, values_table
+
+    settings = load_settings()
+    project = load_project(settings.sql_dir, settings.reference_dir)
+    with open_read_only(settings.published_file) as connection:
+        page = read_signal(connection, project, signal_id, entity)
+    if as_json:
+        console.out.print_json(json.dumps(console.finite(page.to_dict()), default=str))
+        return
+    for line in definition_lines(page):
+        console.out.print(line, soft_wrap=True)
+    console.out.print(values_table(page, top))
+    console.out.print(quality_table(page, top) if page.quality else "no test of what followed it")
