@@ -7,7 +7,8 @@ reference table is a ``.csv`` with such a ``.yml``; a ``.yml`` alone that says
 made by a function of ``pipeline.statistics`` (see ``pipeline.computations``). One that says
 ``united_from: claims`` unites the selects of the folder of that name beside it, and of a
 user's folder; a file's name is the key of its row. An audit is a ``select`` in
-``sql/audits/`` that returns the rows that break its rule.
+``sql/audits/`` that returns the rows that break its rule; one whose ``.yml`` says
+``holds_for`` is made from the documented columns (see ``pipeline.finite_audit``).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from pipeline.computations import STATISTICS_DIR, Computation, compute_rows, rea
 from pipeline.database import open_scratch, quote, quote_name
 from pipeline.datasets import DATASETS, LINEAGE_COLUMNS
 from pipeline.errors import ConfigurationError
+from pipeline.finite_audit import HOLDS_FOR, select_unfit_figures, tables_with_figures
 from pipeline.ledger import LEDGER_TABLES
 
 AUDIT_FOLDER = "audits"
@@ -168,7 +170,7 @@ def load_project(sql_dir: Path, overlay_dir: Path | None = None) -> Project:
         name = f"{path.parent.name}.{path.stem}"
         if path.parent.name != AUDIT_FOLDER and name not in models:
             models[name] = _load_yml_alone(path, name, overlay_dir)
-    audits = tuple(_load_audit(path) for path in sorted((sql_dir / AUDIT_FOLDER).glob("*.sql")))
+    audits = _load_audits(sql_dir / AUDIT_FOLDER, models)
     if not models:
         raise ConfigurationError(f"there are no models in {sql_dir}; is TIDEMARK_SQL_DIR right?")
     known = {*models, *(f"raw.{name}" for name in DATASETS)}
@@ -292,17 +294,32 @@ def _check_reads(model: Model, models: Mapping[str, Model]) -> None:
             raise ConfigurationError(f"{model.path}: {table} has no column {', '.join(stray)}")
 
 
-def _load_audit(path: Path) -> Audit:
+def _load_audits(folder: Path, models: Mapping[str, Model]) -> tuple[Audit, ...]:
+    """Load every audit of a folder: a select, or a ``.yml`` alone that says what it holds for."""
+    stems = {path.stem for path in (*folder.glob("*.sql"), *folder.glob("*.yml"))}
+    return tuple(_load_audit(folder / f"{stem}.sql", models) for stem in sorted(stems))
+
+
+def _load_audit(path: Path, models: Mapping[str, Model]) -> Audit:
     name = f"{AUDIT_FOLDER}.{path.stem}"
-    sql = path.read_text(encoding="utf-8").strip().rstrip(";")
     settings = _read_yaml(path.with_suffix(".yml"), name)
+    if path.exists():
+        sql = path.read_text(encoding="utf-8").strip().rstrip(";")
+        parents = parents_of(sql, where=name)
+    elif settings.get("holds_for") == HOLDS_FOR:
+        sql, parents = select_unfit_figures(models), tables_with_figures(models)
+    else:
+        raise ConfigurationError(
+            f"{name} has no {path.name} beside its .yml, and does not hold for {HOLDS_FOR!r}; "
+            "write the select that returns the rows that break it"
+        )
     try:
         severity, sentence = str(settings["severity"]), str(settings["sentence"])
     except KeyError as exc:
         raise ConfigurationError(f"{name}: its .yml needs {exc.args[0]}") from exc
     if severity not in {"critical", "warning"}:
         raise ConfigurationError(f"{name}: severity must be critical or warning, not {severity}")
-    return Audit(name, sql, severity, sentence, parents_of(sql, where=name))
+    return Audit(name, sql, severity, sentence, parents)
 
 
 def _read_yaml(path: Path, name: str) -> dict[str, Any]:

@@ -66,6 +66,14 @@ BREACHES = {
         "update indices.review_candidate set last_observed_date = last_observed_date + 9 "
         "where coin_id = 'coin-07'",
     ],
+    "published_figures_are_finite_numbers": [
+        f"update {table} set {column} = '{value}' where rowid = 0"
+        for table, column in (
+            ("indices.index_statistic_daily", "volatility_30d_fraction"),
+            ("signals.signal_daily", "value"),
+        )
+        for value in ("nan", "inf", "-inf")
+    ],
     "segments_add_up_to_the_top100": [
         "update indices.index_level_daily set market_value_usd = market_value_usd * (1 + 1e-8) "
         f"where market_date = {ONE_DAY} and index_id = 'top100'",

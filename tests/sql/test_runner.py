@@ -185,6 +185,7 @@ def test_models_that_read_each_other_are_named_in_a_circle(tmp_path: Path) -> No
             r"audits\.totals_are_positive reads totals\.total, which nothing makes",
         ),
         ({"audits/totals_are_positive.yml": None}, "has no totals_are_positive.yml"),
+        ({"audits/totals_are_positive.sql": None}, "has no totals_are_positive.sql"),
         ({"audits/totals_are_positive.yml": "{severity: critical}"}, "needs sentence"),
         ({"audits/totals_are_positive.yml": "{sentence: Positive.}"}, "needs severity"),
         (
