@@ -1,8 +1,6 @@
 """Past days of the feeds whose vendors can be asked for them: by hand, chunk by chunk. A run that
 was interrupted goes on where it ended, and the next night publishes what came in."""
 
-# mypy: disallow-untyped-decorators=False
-
 from __future__ import annotations
 
 from datetime import date, timedelta
@@ -11,9 +9,9 @@ from typing import Any
 from airflow.sdk import Param, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from pipeline.sources.registry import FEEDS
+from pipeline.pools import BACKFILL_POOL
+from pipeline.sources.registry import FEEDS, get_feed
 
-VENDOR_POOL = "tidemark_vendors"
 LOCK_WAIT_SECONDS = 3600.0
 CHUNK_DAYS = 30
 PAST_FEEDS = [
@@ -22,22 +20,26 @@ PAST_FEEDS = [
 
 
 @task(retries=0, execution_timeout=timedelta(minutes=1))
-def choose_feeds() -> list[str]:
-    """Return the feeds to fetch, once the range is known to be one."""
+def choose_feeds(reading: bool) -> list[str]:
+    """Return the feeds to fetch: those that ask vendors, or those that read their files.
+
+    The range has to be one.
+    """
     params = get_current_context()["params"]
     if params["to"] and params["to"] < params["from"]:
         raise AirflowFailException(f"{params['from']} to {params['to']} is no range of days")
-    return list(params["feeds"])
+    return [name for name in params["feeds"] if get_feed(name).reads_landed_files == reading]
 
 
-@task(pool=VENDOR_POOL, execution_timeout=timedelta(hours=12))
+@task(pool=BACKFILL_POOL, map_index_template="{{ feed }}", execution_timeout=timedelta(hours=12))
 def backfill(feed: str) -> dict[str, Any]:
     """Fetch and store every chunk of a feed that is not stored yet."""
     from pipeline import steps
     from pipeline.errors import TidemarkError
     from pipeline.settings import load_settings
 
-    context = get_current_context()
+    context: Any = get_current_context()
+    context["feed"] = feed
     params = context["params"]
     try:
         settings = load_settings()
@@ -96,8 +98,11 @@ def backfill(feed: str) -> dict[str, Any]:
     doc_md=__doc__,
 )
 def market_backfill() -> None:
-    """Wire the feeds, each on its own."""
-    backfill.expand(feed=choose_feeds())
+    """Wire the feeds, each on its own, those that read what others landed after those."""
+    asked = backfill.expand(feed=choose_feeds(reading=False))
+    reading = choose_feeds.override(task_id="choose_landed_feeds")(reading=True)
+    landed = backfill.override(task_id="backfill_landed", trigger_rule="all_done")
+    asked >> landed.expand(feed=reading)
 
 
 market_backfill()

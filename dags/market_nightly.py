@@ -6,11 +6,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import Asset, Param, dag, get_current_context, task, task_group
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk import Asset, Param, TaskGroup, dag, get_current_context, task, task_group
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from pipeline.sources.registry import nightly_feeds_by_vendor
 
 PUBLISHED = Asset(name="tidemark_published", uri="tidemark://published/tidemark.duckdb")
-VENDOR_POOL = "tidemark_vendors"
+NAMED_BY_FEED = "{{ feed }}"
 LOCK_WAIT_SECONDS = 900.0
 
 
@@ -30,6 +32,12 @@ def _run(name: str, *arguments: Any, **options: Any) -> Any:
 
 def _run_id() -> str:
     return str(get_current_context()["run_id"])
+
+
+def _show_as(feed: str) -> None:
+    """Name a mapped task by its feed in Airflow's pages, in place of a number."""
+    context: Any = get_current_context()
+    context["feed"] = feed
 
 
 @task(retries=0, execution_timeout=timedelta(minutes=1))
@@ -52,41 +60,50 @@ def choose_market_date() -> str:
 
 
 @task(retries=0, execution_timeout=timedelta(minutes=1))
-def choose_feeds(reading: bool) -> list[str]:
-    """Return the feeds of the night: those that ask vendors, or those that read their files."""
-    return list(_run("choose_feeds", reading=reading))
+def choose_feeds() -> list[str]:
+    """Return the feeds that the settings choose and that can be asked; the others are skipped."""
+    return list(_run("choose_feeds"))
 
 
-@task(pool=VENDOR_POOL, execution_timeout=timedelta(minutes=30))
-def extract(feed: str, market_date: str) -> dict[str, Any]:
+@task(map_index_template=NAMED_BY_FEED, execution_timeout=timedelta(minutes=30))
+def extract(feed: str, market_date: str, chosen: list[str]) -> dict[str, Any]:
     """Land what a feed's first usable vendor says; a ban or a block is not tried again."""
+    _show_as(feed)
+    if feed not in (chosen or ()):
+        raise AirflowSkipException(f"{feed} is not chosen, or needs a key that is not set")
     day = datetime.fromisoformat(market_date).date()
     return dict(_run("extract", feed, day, _run_id()))
 
 
-@task(execution_timeout=timedelta(minutes=30))
+@task(map_index_template=NAMED_BY_FEED, execution_timeout=timedelta(minutes=30))
 def validate_and_load(extracted: dict[str, Any]) -> dict[str, Any]:
     """Hold the landed rows against the gate and store those that pass."""
+    _show_as(extracted["feed"])
     return dict(_run("validate_and_load", extracted, _run_id(), wait_seconds=LOCK_WAIT_SECONDS))
 
 
 @task_group
-def ingest(feed: str, market_date: str) -> Any:
-    """Bring one feed in; one that fails does not hold up the others."""
-    return validate_and_load(extract(feed, market_date))
+def ingest(feed: str, market_date: str, chosen: Any, pool: str) -> Any:
+    """Bring in one feed of a host; one that fails does not hold up the others."""
+    extracted: Any = extract.override(pool=pool)(feed, market_date, chosen)
+    return validate_and_load(extracted)
 
 
 @task_group
-def ingest_landed(feed: str, market_date: str) -> Any:
-    """Bring in one feed that reads what the others landed, however those ended."""
-    return validate_and_load(extract.override(trigger_rule="all_done")(feed, market_date))
+def ingest_landed(feed: str, market_date: str, chosen: Any) -> Any:
+    """Bring in one feed that reads what the host's others landed, however those ended."""
+    extracted: Any = extract.override(trigger_rule="all_done")(feed, market_date, chosen)
+    return validate_and_load(extracted)
 
 
 @task(trigger_rule="all_done", execution_timeout=timedelta(hours=1))
-def build(market_date: str, asked: Any, read: Any) -> dict[str, Any]:
+def build(market_date: str, groups: list[Any]) -> dict[str, Any]:
     """Build the warehouse, unless a dataset is missing that a night cannot do without."""
     day = datetime.fromisoformat(market_date).date()
-    results = [result for result in (*(asked or ()), *(read or ())) if result]
+    results: list[Any] = []
+    for returned in groups:
+        # Of a mapped group in which one task returned, Airflow gives its value, not a list of it.
+        results += [returned] if isinstance(returned, dict) else returned or []
     return dict(_run("build", day, _run_id(), results, wait_seconds=LOCK_WAIT_SECONDS))
 
 
@@ -136,15 +153,22 @@ def notify(market_date: str) -> None:
 )
 def market_nightly() -> None:
     """Wire the night."""
-    market_date = choose_market_date()
-    asking = choose_feeds(reading=False)
-    reading = choose_feeds.override(task_id="choose_reading_feeds")(reading=True)
-    asked = ingest.partial(market_date=market_date).expand(feed=asking)
-    read = ingest_landed.partial(market_date=market_date).expand(feed=reading)
-    # The groups, not their last tasks: nothing of the second begins before the first has ended.
-    asked.operator.task_group >> read.operator.task_group
-    published = publish(audit(build(market_date, asked, read)))
-    published >> notify(market_date)
+    market_date: Any = choose_market_date()
+    night = {"market_date": market_date, "chosen": choose_feeds()}
+    asked: dict[Any, Any] = {}
+    read: dict[Any, Any] = {}
+    with TaskGroup("ingest"):
+        for vendor, feeds in nightly_feeds_by_vendor(reading=False).items():
+            host = ingest.override(group_id=vendor.name).partial(**night, pool=vendor.pool)
+            asked[vendor] = host.expand(feed=feeds)
+        for vendor, feeds in nightly_feeds_by_vendor(reading=True).items():
+            reader = ingest_landed.override(group_id=f"{vendor.name}_landed").partial(**night)
+            read[vendor] = reader.expand(feed=feeds)
+            # The groups, not their last tasks: nothing of the second begins before the first ends.
+            asked[vendor].operator.task_group >> read[vendor].operator.task_group
+    built: Any = build(market_date, [*asked.values(), *read.values()])
+    audited: Any = audit(built)
+    publish(audited) >> notify(market_date)
 
 
 market_nightly()

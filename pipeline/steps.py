@@ -111,15 +111,9 @@ def _lock(settings: Settings, run_id: str, wait_seconds: float | None) -> Iterat
         yield
 
 
-def choose_feeds(settings: Settings, *, reading: bool) -> list[str]:
-    """Return the names of a night's feeds.
-
-    Args:
-        settings: Which feeds are wanted and set up.
-        reading: Those that read what other feeds landed, or else those that ask vendors.
-    """
-    feeds = nightly_feeds(settings)
-    return [feed.name for feed in feeds if feed.reads_landed_files == reading]
+def choose_feeds(settings: Settings) -> list[str]:
+    """Return the names of a night's feeds: those that are wanted and set up."""
+    return [feed.name for feed in nightly_feeds(settings)]
 
 
 def extract(settings: Settings, feed: str, market_date: date, run_id: str) -> dict[str, Any]:

@@ -37,6 +37,7 @@ from pipeline.sources.defillama_flows import DefiLlamaExchangeFlows
 from pipeline.sources.fred import Fred
 from pipeline.sources.gate import GateLiquidations, GatePositioning
 from pipeline.sources.okx import Okx
+from pipeline.sources.vendors import Vendor, get_vendor
 from pipeline.sources.yahoo import Yahoo
 
 if TYPE_CHECKING:
@@ -112,6 +113,19 @@ NIGHTLY_FEEDS: tuple[str, ...] = tuple(feed.name for feed in FEEDS if feed.is_ni
 
 SOURCES: tuple[Source, ...] = tuple(source for feed in FEEDS for source in feed.sources)
 """Every source."""
+
+
+def nightly_feeds_by_vendor(*, reading: bool) -> dict[Vendor, list[str]]:
+    """Return the names of the nightly feeds, for each vendor that is first asked for some.
+
+    Args:
+        reading: Those that read what other feeds landed, or else those that ask vendors.
+    """
+    feeds: dict[Vendor, list[str]] = {}
+    for feed in FEEDS:
+        if feed.is_nightly and feed.reads_landed_files == reading:
+            feeds.setdefault(get_vendor(feed.sources[0].vendor), []).append(feed.name)
+    return feeds
 
 
 def nightly_feeds(settings: Settings) -> tuple[Feed, ...]:

@@ -22,6 +22,9 @@ HOST_REFUSALS = frozenset({402, 403, 418, 451})
 BANS = frozenset({418, 451})
 """The same of a vendor whose 403 is about one file or one metric."""
 
+CALLS_OF_ONE_TASK_PER_MINUTE = 300
+"""What one task gets through that asks one call after another, at a fifth of a second each."""
+
 _MIB = 1024 * 1024
 
 
@@ -30,7 +33,7 @@ class Vendor:
     """One host and what may be asked of it.
 
     Args:
-        name: Our name of it; also its Airflow pool and its folder in the sandbox.
+        name: Our name of it; also its folder in the sandbox.
         base_url: Scheme and host, without a path that differs between calls.
         calls_per_minute: Our own budget, below the vendor's limit.
         calls_per_month: Budget of a calendar month; None where there is none.
@@ -52,6 +55,16 @@ class Vendor:
     key_setting: str | None = None
     key_header: str | None = None
     needs_key: bool = False
+
+    @property
+    def pool(self) -> str:
+        """The Airflow pool in which it is asked."""
+        return f"tidemark_{self.name}"
+
+    @property
+    def pool_slots(self) -> int:
+        """How many tasks may ask it at one time: more would only wait for each other's calls."""
+        return max(1, self.calls_per_minute // CALLS_OF_ONE_TASK_PER_MINUTE)
 
     def url(self, settings: Settings) -> str:
         """Return the address that stands for the host: its own, or one set in its place."""

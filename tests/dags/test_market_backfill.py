@@ -47,11 +47,15 @@ def backfill_dag(module: ModuleType) -> Any:
 def test_market_backfill_has_exactly_these_tasks(backfill_dag: Any) -> None:
     assert {task.task_id: set(task.upstream_task_ids) for task in backfill_dag.tasks} == {
         "choose_feeds": set(),
+        "choose_landed_feeds": set(),
         "backfill": {"choose_feeds"},
+        "backfill_landed": {"choose_landed_feeds", "backfill"},
     }
-    task = backfill_dag.get_task("backfill")
-    assert (task.pool, task.retries, task.owner) == ("tidemark_vendors", 4, "tidemark")
-    assert task.execution_timeout == timedelta(hours=12)
+    for name in ("backfill", "backfill_landed"):
+        task = backfill_dag.get_task(name)
+        assert (task.pool, task.retries, task.owner) == ("tidemark_backfill", 4, "tidemark")
+        assert task.execution_timeout == timedelta(hours=12)
+    assert backfill_dag.get_task("backfill_landed").trigger_rule == "all_done"
 
 
 def test_it_runs_by_hand_and_once_at_a_time(backfill_dag: Any) -> None:
@@ -98,9 +102,16 @@ def test_a_range_that_ends_before_it_begins_is_refused(
 
     context(module, monkeypatch, to=str(FIRST - timedelta(days=1)))
     with pytest.raises(AirflowFailException, match="is no range of days"):
-        module.choose_feeds.function()
-    context(module, monkeypatch, to=None, feeds=["sentiment_daily", "equity_daily"])
-    assert module.choose_feeds.function() == ["sentiment_daily", "equity_daily"]
+        module.choose_feeds.function(reading=False)
+
+
+def test_feeds_that_read_the_files_of_others_come_after_those(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feeds = ["open_interest_daily.archive", "sentiment_daily", "positioning_daily.archive"]
+    context(module, monkeypatch, to=None, feeds=feeds)
+    assert module.choose_feeds.function(reading=False) == feeds[1:]
+    assert module.choose_feeds.function(reading=True) == feeds[:1]
 
 
 @pytest.mark.parametrize(

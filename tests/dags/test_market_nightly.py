@@ -27,11 +27,10 @@ from pipeline.errors import (
     SourceError,
     UnobtainableError,
 )
+from pipeline.pools import list_pools
 from pipeline.sandbox.faults import FaultBoard
-from pipeline.settings import Settings
 from pipeline.sources.http import HttpStatusError
 from pipeline.sources.registry import NIGHTLY_FEEDS, get_feed
-from pipeline.steps import choose_feeds
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::PendingDeprecationWarning", "ignore::UserWarning"
@@ -40,6 +39,23 @@ pytestmark = pytest.mark.filterwarnings(
 DAGS_FOLDER = Path(__file__).resolve().parents[2] / "dags"
 HEAVY = ("pandas", "numpy", "pyarrow", "duckdb", "great_expectations", "sqlglot", "requests")
 MINUTE = timedelta(minutes=1)
+HOSTS = (
+    "coingecko",
+    "defillama_stablecoins",
+    "cboe",
+    "fred",
+    "alternative_me",
+    "coinmarketcap",
+    "binance_futures",
+    "binance_vision",
+    "bybit",
+    "okx",
+    "coinalyze",
+    "gate",
+    "defillama",
+    "coinmetrics",
+)
+HOSTS_WITH_LANDED_FEEDS = ("binance_vision", "gate")
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +71,11 @@ def bag() -> Any:
 @pytest.fixture(scope="module")
 def nightly(bag: Any) -> Any:
     return bag.dags["market_nightly"]
+
+
+def verb_of(task: Any) -> str:
+    """Return what a task does, without the groups that it is in."""
+    return str(task.task_id).rpartition(".")[2]
 
 
 @pytest.fixture
@@ -80,23 +101,30 @@ def test_dags_folder_holds_exactly_these_dags(bag: Any) -> None:
 
 
 def test_market_nightly_has_exactly_these_tasks_in_this_order(nightly: Any) -> None:
+    chosen = {"choose_feeds", "choose_market_date"}
+    asked = {
+        task: upstream
+        for host in HOSTS
+        for task, upstream in (
+            (f"ingest.{host}.extract", chosen),
+            (f"ingest.{host}.validate_and_load", {f"ingest.{host}.extract"}),
+        )
+    }
+    read = {
+        task: upstream
+        for host in HOSTS_WITH_LANDED_FEEDS
+        for task, upstream in (
+            (f"ingest.{host}_landed.extract", chosen | {f"ingest.{host}.validate_and_load"}),
+            (f"ingest.{host}_landed.validate_and_load", {f"ingest.{host}_landed.extract"}),
+        )
+    }
+    loads = {task for task in asked | read if task.endswith(".validate_and_load")}
     assert {task.task_id: set(task.upstream_task_ids) for task in nightly.tasks} == {
         "choose_market_date": set(),
         "choose_feeds": set(),
-        "choose_reading_feeds": set(),
-        "ingest.extract": {"choose_feeds", "choose_market_date"},
-        "ingest.validate_and_load": {"ingest.extract"},
-        "ingest_landed.extract": {
-            "choose_market_date",
-            "choose_reading_feeds",
-            "ingest.validate_and_load",
-        },
-        "ingest_landed.validate_and_load": {"ingest_landed.extract"},
-        "build": {
-            "choose_market_date",
-            "ingest.validate_and_load",
-            "ingest_landed.validate_and_load",
-        },
+        **asked,
+        **read,
+        "build": {"choose_market_date"} | loads,
         "audit": {"build"},
         "publish": {"audit"},
         "notify": {"choose_market_date", "publish"},
@@ -104,39 +132,44 @@ def test_market_nightly_has_exactly_these_tasks_in_this_order(nightly: Any) -> N
 
 
 def test_every_task_has_an_owner_a_timeout_and_its_retries(nightly: Any) -> None:
-    assert {
-        task.task_id: (task.owner, task.retries, task.execution_timeout) for task in nightly.tasks
-    } == {
-        "choose_market_date": ("tidemark", 0, 1 * MINUTE),
-        "choose_feeds": ("tidemark", 0, 1 * MINUTE),
-        "choose_reading_feeds": ("tidemark", 0, 1 * MINUTE),
-        "ingest.extract": ("tidemark", 4, 30 * MINUTE),
-        "ingest.validate_and_load": ("tidemark", 4, 30 * MINUTE),
-        "ingest_landed.extract": ("tidemark", 4, 30 * MINUTE),
-        "ingest_landed.validate_and_load": ("tidemark", 4, 30 * MINUTE),
-        "build": ("tidemark", 4, 60 * MINUTE),
-        "audit": ("tidemark", 1, 30 * MINUTE),
-        "publish": ("tidemark", 4, 30 * MINUTE),
-        "notify": ("tidemark", 4, 5 * MINUTE),
+    expected = {
+        "choose_market_date": (0, 1 * MINUTE),
+        "choose_feeds": (0, 1 * MINUTE),
+        "extract": (4, 30 * MINUTE),
+        "validate_and_load": (4, 30 * MINUTE),
+        "build": (4, 60 * MINUTE),
+        "audit": (1, 30 * MINUTE),
+        "publish": (4, 30 * MINUTE),
+        "notify": (4, 5 * MINUTE),
     }
     for task in nightly.tasks:
+        assert (task.retries, task.execution_timeout) == expected[verb_of(task)], task.task_id
+        assert task.owner == "tidemark"
         assert task.retry_delay == 2 * MINUTE
         assert task.retry_exponential_backoff
         assert task.max_retry_delay == 30 * MINUTE
 
 
-def test_only_extract_is_in_the_vendor_pool_that_the_compose_file_makes(nightly: Any) -> None:
+def test_each_host_is_asked_in_a_pool_of_its_own_and_nothing_else_is_in_it(nightly: Any) -> None:
     pools = {task.task_id: task.pool for task in nightly.tasks}
-    assert pools.pop("ingest.extract") == pools.pop("ingest_landed.extract") == "tidemark_vendors"
+    asking = {host: pools.pop(f"ingest.{host}.extract") for host in HOSTS}
+    assert asking == {host: f"tidemark_{host}" for host in HOSTS}
     assert set(pools.values()) == {"default_pool"}
-    compose = (DAGS_FOLDER.parent / "docker-compose.yml").read_text()
-    assert "airflow pools set tidemark_vendors" in compose
+
+
+def test_the_pools_that_are_made_are_those_that_the_dags_name(bag: Any) -> None:
+    named = {task.pool for dag in bag.dags.values() for task in dag.tasks}
+    assert named == {"default_pool", *list_pools()}
+    assert {name: size.slots for name, size in list_pools().items() if size.slots != 1} == {
+        "tidemark_binance_vision": 2,
+        "tidemark_backfill": 2,
+    }
 
 
 def test_some_tasks_run_whatever_happened_before(nightly: Any) -> None:
     rules = {task.task_id: str(task.trigger_rule.value) for task in nightly.tasks}
     assert {name for name, rule in rules.items() if rule == "all_done"} == {
-        "ingest_landed.extract",
+        *(f"ingest.{host}_landed.extract" for host in HOSTS_WITH_LANDED_FEEDS),
         "build",
         "notify",
     }
@@ -160,22 +193,45 @@ def test_one_night_runs_at_a_time_and_missed_ones_are_not_caught_up(nightly: Any
     assert nightly.params.dump() == {"market_date": None}
 
 
-def test_every_nightly_feed_is_ingested_once_those_that_read_landed_files_last(
-    nightly: Any,
+def test_every_nightly_feed_is_ingested_once_by_the_host_that_it_asks_first(nightly: Any) -> None:
+    ingested: list[str] = []
+    for group_id, group in nightly.task_group.children["ingest"].children.items():
+        feeds = group._expand_input.value["feed"]
+        host = group_id.removeprefix("ingest.")
+        for feed in feeds:
+            source = get_feed(feed).sources[0]
+            assert host == source.vendor + ("_landed" if source.payloads_of else ""), feed
+        ingested += feeds
+    assert sorted(ingested) == sorted(NIGHTLY_FEEDS)
+
+
+def test_a_feed_that_is_not_chosen_is_skipped(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    feeds = {}
-    for group_id, chooser in (
-        ("ingest", "choose_feeds"),
-        ("ingest_landed", "choose_reading_feeds"),
-    ):
-        (group,) = nightly.task_group.children[group_id].iter_mapped_task_groups()
-        assert group._expand_input.value["feed"].operator.task_id == chooser
-        reading = nightly.get_task(chooser).op_kwargs["reading"]
-        feeds[group_id] = choose_feeds(Settings(_env_file=None, coinalyze_key="k"), reading=reading)
-    assert sorted(feeds["ingest"] + feeds["ingest_landed"]) == sorted(NIGHTLY_FEEDS)
-    for feed in NIGHTLY_FEEDS:
-        reads = any(source.payloads_of is not None for source in get_feed(feed).sources)
-        assert feed in feeds["ingest_landed" if reads else "ingest"]
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    shown: dict[str, Any] = {"run_id": "manual__1"}
+    monkeypatch.setattr(module, "get_current_context", lambda: shown)
+    monkeypatch.setattr("pipeline.steps.extract", lambda *arguments: {"feed": arguments[1]})
+    chosen = ["market_daily", "equity_daily"]
+    assert module.extract.function("equity_daily", "2024-04-30", chosen)["feed"] == "equity_daily"
+    assert shown["feed"] == "equity_daily"
+    for without in (chosen, None):
+        with pytest.raises(AirflowSkipException, match="liquidation_daily is not chosen"):
+            module.extract.function("liquidation_daily", "2024-04-30", without)
+
+
+def test_a_build_is_told_of_every_load_however_many_returned(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(module, "get_current_context", lambda: {"run_id": "manual__1"})
+    monkeypatch.setattr(
+        "pipeline.steps.build", lambda *arguments, **_options: told.append(arguments[3]) or {}
+    )
+    one, two, three = ({"feed": name} for name in ("one", "two", "three"))
+    module.build.function("2024-04-30", [[one, two], three, None, []])
+    assert told == [[one, two, three]]
 
 
 @pytest.mark.parametrize("day", ["2026-02-30", "yesterday", "20260228", 20260228])
