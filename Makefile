@@ -18,7 +18,7 @@ FITS := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'
 FIND_PYTHON := for python in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
 	if $$python $(FITS); then echo $$python; break; fi; done
 
-.PHONY: help install demo test test-slow lint types check format dictionary attribution fault-matrix lock hooks clean
+.PHONY: help install demo test test-slow lint types check format dictionary attribution fault-matrix chaos lock hooks clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ attribution: $(STAMP) ## Rebuild the tables of docs/attribution.md from the mark
 
 fault-matrix: $(STAMP) ## Rewrite docs/fault_matrix.md from every fault at every endpoint (minutes)
 	PYTHONPATH=tests $(BIN)/python tests/faults/fault_matrix.py
+
+chaos: $(STAMP) ## Kill nights and commands at random, 200 times (ARGS="--kills 20 --seed 7")
+	PYTHONPATH=tests:tests/chaos nice $(BIN)/python tests/chaos/run_chaos.py $(ARGS)
 
 lock: ## Renew the lock files from pyproject.toml (UPGRADE=1 also raises pins; needs uv)
 	@[ -n "$(UV)" ] || { echo "make lock needs uv, which one 'pip install uv' brings" >&2; exit 1; }

@@ -81,8 +81,10 @@ class RawStore:
         self._threads = threads
 
     def files(self, dataset: Dataset) -> list[Path]:
-        """Return the dataset's files in a stable order."""
-        return sorted((self._root / dataset.name).glob("*/[!.]*.parquet"))
+        """Return the dataset's files in a stable order, each row in one of them."""
+        return [
+            file for folder in _folders(self._root / dataset.name) for file in _files_in(folder)
+        ]
 
     def select(self, dataset: Dataset, known_by: datetime | None = None) -> str:
         """Return SQL that reads every stored row of the dataset.
@@ -215,7 +217,7 @@ class RawStore:
         vintage: Vintage,
     ) -> AppendReport:
         folder = self._root / dataset.name / _slug(source)
-        stored = sorted(folder.glob("[!.]*.parquet"))
+        stored = _files_in(folder)
         listed = ", ".join(quote(str(file)) for file in stored)
         history = f"read_parquet([{listed}])" if stored else f"({empty_select(dataset)})"
         keys = ", ".join(quote_name(name) for name in dataset.key)
@@ -296,10 +298,10 @@ class RawStore:
             How many files were folded away.
         """
         folded = 0
-        for folder in sorted(
-            path for path in (self._root / dataset.name).glob("*") if path.is_dir()
-        ):
-            files = sorted(folder.glob("[!.]*.parquet"))
+        for folder in _folders(self._root / dataset.name):
+            if (folder / _JOURNAL).exists():
+                self._finish(folder)
+            files = _files_in(folder)
             if len(files) >= max(at_least, 2):
                 self._compact_folder(dataset, folder, files)
                 folded += len(files)
@@ -338,6 +340,26 @@ class RawStore:
                 if name != journal["new"]:
                     (folder / name).unlink(missing_ok=True)
         (folder / _JOURNAL).unlink()
+
+
+def _folders(root: Path) -> list[Path]:
+    return sorted(path for path in root.glob("*") if path.is_dir())
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """Return the files of a source; in the middle of a compaction, the old ones or the new one.
+
+    A crash may leave both until ``recover`` is called, and readers of the archive hold no lock.
+    """
+    files = sorted(folder.glob("[!.]*.parquet"))
+    try:
+        journal = json.loads((folder / _JOURNAL).read_bytes())
+    except FileNotFoundError:
+        return files
+    if folder / journal["new"] not in files:
+        return files
+    folded = {*journal["old"]} - {journal["new"]}
+    return [file for file in files if file.name not in folded]
 
 
 def _write_parquet(path: Path, table: pa.Table, *, parts: list[str]) -> Path:

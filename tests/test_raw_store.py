@@ -306,6 +306,7 @@ def test_a_crash_at_any_point_of_a_compaction_is_mended_by_recover(
                 pass
             else:
                 break
+        assert (rows(store), store.parts(EQUITY)) == (before, parts), done
         store.recover()
         assert rows(store) == before, done
         assert store.parts(EQUITY) == parts, done

@@ -1,0 +1,1 @@
+"""Nothing of its own: it puts this folder on the path, for the modules the tests share."""
