@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from pipeline.database import quote
 from pipeline.files import replacing
 
-TABLES = ("check_result", "load_result")
+TABLES = ("check_result", "load_result", "quarantine_release")
 
 
 class Journal:
@@ -31,3 +32,11 @@ class Journal:
     def files(self, table: str) -> list[Path]:
         """Return the files of a table in a stable order."""
         return sorted((self._root / table).glob("[!.]*.parquet"))
+
+    def select(self, table: str, columns: str = "*") -> str | None:
+        """Return SQL that reads a table, or None when nothing of it was written yet."""
+        files = self.files(table)
+        if not files:
+            return None
+        listed = ", ".join(quote(str(file)) for file in files)
+        return f"select {columns} from read_parquet([{listed}], union_by_name = true)"

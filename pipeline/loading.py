@@ -17,7 +17,7 @@ from pipeline.datasets import Dataset, Vintage
 from pipeline.journal import Journal
 from pipeline.quality.gate import GateReport, results_frame, run_gate
 from pipeline.quality.quarantine import Quarantine
-from pipeline.quality.rules import HISTORY_MAX_QUARANTINE_FRACTION, GateContext
+from pipeline.quality.rules import GateContext
 from pipeline.raw_store import RawStore
 from pipeline.settings import Settings
 
@@ -84,7 +84,9 @@ def load_frame(
     now = settings.now()
     checks = results_frame(report, run_id, now).assign(source=source)
     journal.write("check_result", run_id, label, checks)
-    Quarantine(settings.quarantine_dir).store(report, run_id, source, payload_refs, now)
+    Quarantine(settings.quarantine_dir).store(
+        report, run_id, source, payload_refs, now, vintage=vintage, known_at=known_at
+    )
     report.raise_if_failed()
     stored = store.append(
         dataset, report.accepted, run_id=run_id, known_at=known_at, vintage=vintage
@@ -142,7 +144,7 @@ def _context(
 ) -> GateContext:
     """Return what the gate may compare a frame with: the nights before, where it is live."""
     if vintage != "live":
-        return GateContext(max_quarantine_fraction=HISTORY_MAX_QUARANTINE_FRACTION)
+        return GateContext()
     since = market_date - timedelta(days=_COMPARED_DAYS)
     counts = store.row_counts(dataset, source, since=since)
     # A frame may hold a trailing window, so a night's usual size is per day of the frame. Days of

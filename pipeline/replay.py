@@ -231,7 +231,15 @@ def _keep_checks(
         results_frame(report, night_run_id, now).assign(source=name),
     )
     refs = [payload.path for payload in fetch.payloads]
-    Quarantine(settings.quarantine_dir).store(report, night_run_id, name, refs, now)
+    Quarantine(settings.quarantine_dir).store(
+        report,
+        night_run_id,
+        name,
+        refs,
+        now,
+        vintage=fetch.vintage,
+        known_at=fetch.fetched_at,
+    )
 
 
 def _unheard(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_runner import run
 from filelock import FileLock
 from nights import (
     COIN_COUNT,
@@ -28,6 +29,8 @@ from nights import running_mailbox as open_mailbox
 from pipeline.sandbox.faults import FaultBoard
 from pipeline.sandbox.server import Sandbox, create_server
 from pipeline.settings import Settings
+
+__all__ = ["run"]
 
 
 class NetworkUsedError(RuntimeError):

@@ -19,6 +19,7 @@ from pipeline.datasets import DATASETS
 from pipeline.errors import TidemarkError
 from pipeline.importing import find_files, import_file
 from pipeline.models import load_project
+from pipeline.quality.shares import MAX_SHARES
 from pipeline.quality.suites import all_rules
 from pipeline.settings import Settings
 from pipeline.sources.http import HttpStatusError
@@ -262,3 +263,16 @@ def test_runbook_has_every_rule_as_the_gate_states_it() -> None:
 def test_runbook_has_no_rule_that_is_gone() -> None:
     known = {rule.id for rule in all_rules()} | {f"{name}.quarantine_share" for name in DATASETS}
     assert set(runbook_rules()) == known
+
+
+@pytest.mark.parametrize("name", sorted(DATASETS))
+def test_runbook_states_the_declared_share_of_every_dataset(name: str) -> None:
+    live, history = (f"{share:.0%}".replace("%", " %") for share in _shares(name))
+    assert runbook_rules()[f"{name}.quarantine_share"] == (
+        "critical",
+        f"At most {live} of a night's rows, or {history} of an import's, go to quarantine.",
+    )
+
+
+def _shares(name: str) -> tuple[float, float]:
+    return MAX_SHARES[name].live, MAX_SHARES[name].history

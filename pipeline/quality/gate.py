@@ -17,8 +17,6 @@ from pipeline.datasets import Dataset
 from pipeline.errors import QualityError
 from pipeline.quality.engine import Verdict, ask
 from pipeline.quality.rules import (
-    HISTORY_MAX_QUARANTINE_FRACTION,
-    LIVE_MAX_QUARANTINE_FRACTION,
     Check,
     GateContext,
     Level,
@@ -27,11 +25,10 @@ from pipeline.quality.rules import (
     Severity,
     Subject,
 )
+from pipeline.quality.shares import max_share
 from pipeline.quality.suites import suite_for
 
 __all__ = [
-    "HISTORY_MAX_QUARANTINE_FRACTION",
-    "LIVE_MAX_QUARANTINE_FRACTION",
     "CheckResult",
     "GateContext",
     "GateReport",
@@ -331,6 +328,8 @@ def _quarantine(outcomes: Sequence[_Outcome], subject: Subject) -> pd.DataFrame:
 def _share_result(subject: Subject, bad_count: int) -> CheckResult:
     """Judge whether so many rows are bad that the good ones cannot be trusted either."""
     limit = subject.context.max_quarantine_fraction
+    if limit is None:
+        limit = max_share(subject.dataset.name, subject.mode)
     total = len(subject.frame)
     is_passed = bad_count <= limit * total
     example = f"found {bad_count / total:.1%} of the rows; expected at most {limit:.0%}"
@@ -401,6 +400,28 @@ def run_gate(
         "refused" if is_refused else "passed",
     )
     return report
+
+
+def check_constraints(
+    frame: pd.DataFrame, dataset: Dataset, *, market_date: date
+) -> list[CheckResult]:
+    """Hold rows against the rules alone that the raw archive cannot do without.
+
+    Args:
+        frame: Rows in the dataset's own columns.
+        dataset: The raw dataset.
+        market_date: The last UTC day that is over; no row may be later.
+
+    Returns:
+        The results of the rules that failed or could not be checked; empty for rows that
+        may be stored whatever the other rules say of them.
+    """
+    subject = Subject(frame.reset_index(drop=True), dataset, market_date, "history")
+    rules = [rule for rule in suite_for(dataset) if rule.is_constraint]
+    outcomes = _evaluate([rule for rule in rules if rule.target == "schema"], subject)
+    if all(outcome.result.is_passed for outcome in outcomes):
+        outcomes += _evaluate([rule for rule in rules if rule.target == "rows"], subject)
+    return [outcome.result for outcome in outcomes if not outcome.result.is_passed]
 
 
 def results_frame(report: GateReport, run_id: str, checked_at: datetime) -> pd.DataFrame:

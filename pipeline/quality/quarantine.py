@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.datasets import Dataset, get_dataset
+from pipeline.datasets import Dataset, Vintage, get_dataset
 from pipeline.files import replacing
 from pipeline.quality.gate import GateReport
 
@@ -36,6 +36,8 @@ _ADDED = pa.schema(
         ("payload_refs", pa.list_(pa.string())),
         ("quarantined_at", pa.timestamp("us", tz="UTC")),
         ("batch_digest", pa.string()),
+        ("vintage", pa.string()),
+        ("known_at", pa.timestamp("us", tz="UTC")),
     ]
 )
 
@@ -62,7 +64,8 @@ class Quarantine:
     Grain: one row per offending row. Columns: the dataset's own (``source`` is
     the row's), then ``dataset``, ``gate_market_date`` (UTC day of the run), ``rule_id``,
     ``reason``, ``run_id``, ``served_by`` (the source asked), ``payload_refs`` (where the
-    bytes are in landing), ``quarantined_at`` (UTC), ``batch_digest`` (of one ``store``).
+    bytes are in landing), ``quarantined_at`` (UTC), ``batch_digest`` (of one ``store``),
+    ``vintage`` and ``known_at`` (UTC), as the row would have been stored with.
     """
 
     def __init__(self, root: Path) -> None:
@@ -76,6 +79,9 @@ class Quarantine:
         source: str,
         payload_refs: Sequence[str],
         quarantined_at: datetime,
+        *,
+        vintage: Vintage = "live",
+        known_at: datetime | None = None,
     ) -> Path | None:
         """Append a report's offending rows to the run's file, atomically.
 
@@ -89,6 +95,8 @@ class Quarantine:
             source: The source that was asked.
             payload_refs: Landing references of the payloads the frame came from.
             quarantined_at: When, in UTC.
+            vintage: As what the rows would have been stored.
+            known_at: When we learned them; ``quarantined_at`` by default.
 
         Returns:
             The file, or None when no row offends.
@@ -110,6 +118,8 @@ class Quarantine:
             payload_refs=pd.Series([list(payload_refs)] * len(rows), index=rows.index),
             quarantined_at=quarantined_at,
             batch_digest=digest,
+            vintage=vintage,
+            known_at=known_at or quarantined_at,
         )
         for column in dataset.columns:
             if column.type == "date":
@@ -117,10 +127,14 @@ class Quarantine:
         schema = _schema(dataset)
         table = pa.Table.from_pandas(marked, schema=schema, preserve_index=False)
         if stored is not None:
-            table = pa.concat_tables([stored, table])
+            table = pa.concat_tables([stored, table], promote_options="default")
         with replacing(path) as temporary:
             pq.write_table(table.replace_schema_metadata(None), temporary)
         return path
+
+    def files(self, dataset: str) -> list[Path]:
+        """Return a dataset's files, oldest market date first."""
+        return sorted((self._root / dataset).glob("[!.]*.parquet"))
 
     def read(self, dataset: str | None = None) -> pd.DataFrame:
         """Return everything in quarantine, oldest file first.

@@ -23,9 +23,6 @@ Severity = Literal["critical", "warning"]
 Level = Literal["table", "row"]
 Mode = Literal["live", "history"]
 
-LIVE_MAX_QUARANTINE_FRACTION = 0.05
-HISTORY_MAX_QUARANTINE_FRACTION = 0.20
-
 Expectation = Any
 """A ``great_expectations`` expectation; not named here, as importing GX takes seconds."""
 
@@ -40,13 +37,13 @@ class GateContext:
         previous: The last accepted rows before the market date in the dataset's columns,
             or None. Only rows of a source that is in the frame are compared with.
         max_quarantine_fraction: Largest share of rows (0-1) that may go to quarantine
-            before the whole dataset is refused. Use ``HISTORY_MAX_QUARANTINE_FRACTION``
-            for an import of user history.
+            before the whole dataset is refused; by default the one that
+            ``pipeline.quality.shares`` declares for the dataset.
     """
 
     recent_row_counts: Sequence[int] = ()
     previous: pd.DataFrame | None = None
-    max_quarantine_fraction: float = LIVE_MAX_QUARANTINE_FRACTION
+    max_quarantine_fraction: float | None = None
 
 
 @dataclass(frozen=True)
@@ -149,6 +146,8 @@ class Rule:
         applies: Whether the rule is evaluated at all for a subject.
         observes: What was found, in words, where no single row is to blame.
         runs_on_empty: Whether the rule says something about a frame without rows.
+        is_constraint: Whether the raw archive cannot do without it: the types, the key, what
+            may not be null. No reviewer can let a row in that breaks such a rule.
         target: ``schema`` rules judge the column profile and run before all others.
     """
 
@@ -163,6 +162,7 @@ class Rule:
     applies: Callable[[Subject], bool] = always
     observes: Callable[[Subject], str] | None = None
     runs_on_empty: bool = False
+    is_constraint: bool = False
     target: Literal["schema", "rows"] = "rows"
 
     @property

@@ -10,7 +10,7 @@ import pytest
 from quality_factories import failed_rules, gate
 
 from pipeline.datasets import DATASETS, Dataset
-from pipeline.quality.gate import HISTORY_MAX_QUARANTINE_FRACTION, GateReport
+from pipeline.quality.gate import GateReport
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ARCHIVE = REPOSITORY.parent / "shared" / "data" / "archive"
@@ -58,7 +58,6 @@ def _gate(file: str, frame: pd.DataFrame) -> GateReport:
         _dataset_of(file).name,
         mode="history",
         market_date=LAST_DAY,
-        max_quarantine_fraction=HISTORY_MAX_QUARANTINE_FRACTION,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,13 +13,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from quality_factories import MARKET_DATE, changed, failed_rules, gate, market_frame
+from quality_factories import (
+    MARKET_DATE,
+    changed,
+    dataset_frame,
+    equity_frame,
+    failed_rules,
+    gate,
+    market_frame,
+)
 
-from pipeline.datasets import get_dataset
+from pipeline.datasets import DATASETS, get_dataset
 from pipeline.errors import QualityError
 from pipeline.quality import gate as gate_module
 from pipeline.quality.gate import results_frame
-from pipeline.quality.rules import Check, Rule, in_range
+from pipeline.quality.rules import Check, Mode, Rule, in_range
+from pipeline.quality.shares import MAX_SHARES, max_share
 from pipeline.quality.suites import suite_for
 
 GOOD = market_frame()
@@ -49,10 +59,38 @@ def test_share_at_the_limit_passes_and_above_it_refuses() -> None:
     assert len(above.quarantined) == 7
 
 
-def test_share_limit_is_wider_when_told_so() -> None:
-    limit = gate_module.HISTORY_MAX_QUARANTINE_FRACTION
-    assert gate(_with_bad_prices(24), mode="history", max_quarantine_fraction=limit).is_passed
-    assert not gate(_with_bad_prices(25), mode="history", max_quarantine_fraction=limit).is_passed
+def test_share_of_history_is_the_one_declared_for_it() -> None:
+    assert gate(_with_bad_prices(24), mode="history").is_passed
+    assert not gate(_with_bad_prices(25), mode="history").is_passed
+
+
+def test_share_limit_is_another_when_told_so() -> None:
+    assert gate(_with_bad_prices(12), max_quarantine_fraction=0.1).is_passed
+    assert not gate(_with_bad_prices(13), max_quarantine_fraction=0.1).is_passed
+
+
+@pytest.mark.parametrize("name", sorted(DATASETS))
+def test_every_dataset_declares_its_share_and_the_reason(name: str) -> None:
+    share = MAX_SHARES[name]
+    assert 0 <= share.live <= share.history <= 0.2
+    assert len(share.reason.split()) > 5
+    assert set(MAX_SHARES) == set(DATASETS)
+
+
+@pytest.mark.parametrize("mode", ["live", "history"])
+@pytest.mark.parametrize("name", sorted(DATASETS))
+def test_more_than_the_declared_share_refuses_every_dataset(name: str, mode: Mode) -> None:
+    dataset = DATASETS[name]
+    column = next(column.name for column in dataset.columns if column.type == "double")
+    frame = market_frame() if name == "market_daily" else dataset_frame(dataset, rows=120)
+    if name == "equity_daily":
+        frame = equity_frame(40)
+    allowed = int(max_share(name, mode) * len(frame))
+    for bad_count, is_refused in ((allowed, False), (allowed + 1, True)):
+        spoiled = frame.copy()
+        spoiled.loc[spoiled.index[-bad_count:] if bad_count else [], column] = math.inf
+        failed = failed_rules(gate(spoiled, name, mode=mode))
+        assert (f"{name}.quarantine_share" in failed) is is_refused, (bad_count, failed)
 
 
 def test_row_that_breaks_two_rules_is_quarantined_once_with_both_reasons() -> None:

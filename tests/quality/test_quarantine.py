@@ -60,6 +60,8 @@ def test_row_is_kept_in_full_with_reason_and_lineage(
         "run_id": RUN,
         "served_by": "coingecko",
         "quarantined_at": pd.Timestamp(NOW),
+        "vintage": "live",
+        "known_at": pd.Timestamp(NOW),
     }
 
 

@@ -116,6 +116,7 @@ def schema_rules(name: str) -> tuple[Rule, ...]:
             "the declared columns",
             fixed(equal_to(1)),
             "is_as_declared",
+            is_constraint=True,
             target="schema",
         ),
         Rule(
@@ -126,6 +127,7 @@ def schema_rules(name: str) -> tuple[Rule, ...]:
             "the declared types",
             fixed(equal_to(1)),
             "is_type_as_declared",
+            is_constraint=True,
             target="schema",
         ),
     )
@@ -161,6 +163,7 @@ def key_rules(name: str) -> tuple[Rule, ...]:
             "a complete key",
             fixed(equal_to(0)),
             _missing_key_parts,
+            is_constraint=True,
         ),
         Rule(
             f"{name}.key_unique",
@@ -170,6 +173,7 @@ def key_rules(name: str) -> tuple[Rule, ...]:
             "one row per key",
             fixed(unique()),
             _key_number,
+            is_constraint=True,
         ),
         Rule(
             f"{name}.no_later_day",
@@ -179,6 +183,7 @@ def key_rules(name: str) -> tuple[Rule, ...]:
             "a day that is over on the market date",
             fixed(in_range(None, 0)),
             lambda subject: subject.days_after_market_date,
+            is_constraint=True,
         ),
     )
 
@@ -243,6 +248,7 @@ def _has_measures(name: str) -> Rule:
         "at least one measure",
         fixed(not_null()),
         _count_of_measures,
+        is_constraint=True,
     )
 
 

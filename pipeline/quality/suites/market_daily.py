@@ -231,6 +231,7 @@ def _row_rules() -> tuple[Rule, ...]:
             "lower-case letters, digits, '.', '_' and '-'",
             fixed(without(f"{_NOT_IN_A_SLUG}|{_WITHOUT_LETTER_OR_DIGIT}")),
             "coin_id",
+            is_constraint=True,
         ),
         Rule(
             f"{_NAME}.price_present",
@@ -240,6 +241,7 @@ def _row_rules() -> tuple[Rule, ...]:
             "a price",
             fixed(not_null()),
             "price_usd",
+            is_constraint=True,
         ),
         Rule(
             f"{_NAME}.price_positive",
