@@ -73,8 +73,9 @@ class SourceHealth:
 
 
 def folder_name(text: str) -> str:
-    """Return ``text`` as the name of a folder or a file."""
-    return "".join(c if c.isalnum() or c in "-_.:+" else "-" for c in text)
+    """Return ``text`` as the name of a folder or a file, which no dots lead out of."""
+    name = "".join(c if c.isalnum() or c in "-_.:+" else "-" for c in text)
+    return name if name.strip(".") else f"-{name}"
 
 
 def _schema() -> pa.Schema:

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from nights import NIGHTS, Home
-from rich.console import Console
 
 from pipeline import cli
 
@@ -41,8 +40,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("NO_COLOR", "1")
     # A console keeps the width that it found when it was made, perhaps by another test.
-    monkeypatch.setattr(cli.console, "out", Console())
-    monkeypatch.setattr(cli.console, "err", Console(stderr=True))
+    monkeypatch.setattr(cli.console, "out", cli.console.make_console())
+    monkeypatch.setattr(cli.console, "err", cli.console.make_console(stderr=True))
 
     def invoke(*arguments: str, home: Home | None = None, hour: float = 1) -> Outcome:
         if home is not None:

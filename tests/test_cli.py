@@ -6,9 +6,11 @@ import os
 import subprocess
 import sys
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import typer
 from canned import DATASET, Canned, scores_of, use_feeds, use_first_sources
@@ -320,6 +322,21 @@ def test_query_that_cannot_be_run_ends_in_a_sentence(
     before = home.published_bytes()
     assert said in one_sentence(run("query", sql, home=home), 2)
     assert home.published_bytes() == before
+
+
+def test_query_writes_csv_for_spreadsheets_and_parquet_as_it_is(
+    run: Run, home: Home, tmp_path: Path
+) -> None:
+    sql = """select '=1+1' as "-name", 1.5 as figure, null as nothing, 'x' || chr(27) as text"""
+    asked = run("query", sql, "--csv", home=home)
+    assert asked.out == '"\'-name","figure","nothing","text"\n"\'=1+1",1.5,,"x\\x1b"\n'
+    file = tmp_path / "rows.parquet"
+    assert "wrote 1 rows" in run("query", sql, "--parquet", str(file)).out
+    assert pq.read_table(file).to_pylist() == [
+        {"-name": "=1+1", "figure": Decimal("1.5"), "nothing": None, "text": "x\x1b"}
+    ]
+    assert "exists already" in one_sentence(run("query", sql, "--parquet", str(file)), 2)
+    assert "choose one" in one_sentence(run("query", sql, "--parquet", "x", "--json"), 2)
 
 
 def test_query_prints_markup_as_it_is(run: Run, home: Home) -> None:

@@ -12,6 +12,7 @@ from rich.markup import escape
 from pipeline import __version__
 from pipeline.cli import console, home, nights, quarantine, reading, sandbox, vendors
 from pipeline.errors import ConfigurationError, TidemarkError
+from pipeline.text import OneLineFormatter
 
 __all__ = ["app", "main"]
 
@@ -48,7 +49,6 @@ def _options(
     ] = False,
 ) -> None:
     del version
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.ERROR,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(OneLineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, handlers=[handler])

@@ -4,18 +4,44 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
 from rich.table import Table
 
-out = Console()
-err = Console(stderr=True)
+from pipeline.text import visible, visible_lines
+
+MOST_CELL_CHARACTERS = 300
+
+
+class PlainConsole(Console):
+    """A console on which nothing that was printed as text can act on the terminal.
+
+    Whatever a renderable makes of a text, each piece passes here before it is written; only
+    rich's own movements of the cursor are left as they are.
+    """
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Render as rich does, with what acts, hides or reorders spelt out."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else visible_lines(text), style, control)
+
+
+def make_console(*, stderr: bool = False) -> PlainConsole:
+    """Return a console as wide as the terminal is now; ``:skull:`` in a name is no picture."""
+    return PlainConsole(stderr=stderr, emoji=False)
+
+
+out = make_console()
+err = make_console(stderr=True)
 
 
 @contextmanager
@@ -41,16 +67,21 @@ def progress(unit: str) -> Progress:
 def print_rows(title: str, columns: list[str], rows: list[list[Any]], as_json: bool) -> None:
     if as_json:
         records = [dict(zip(columns, finite(row), strict=True)) for row in rows]
-        out.print_json(json.dumps(records, default=str))
+        print_json(records)
         return
     out.print(title, soft_wrap=True)
     table = Table(header_style="bold", box=None, pad_edge=False)
     for index, column in enumerate(columns):
         is_number = any(isinstance(row[index], int | float) for row in rows)
-        table.add_column(column, justify="right" if is_number else "left", overflow="fold")
+        table.add_column(cell(column), justify="right" if is_number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(cell(value) for value in row))
     out.print(table)
+
+
+def print_json(content: Any) -> None:
+    """Print JSON that any reader takes: finite numbers, ASCII only, no colour but on a terminal."""
+    out.print_json(json.dumps(finite(content), default=str), ensure_ascii=True)
 
 
 def plain(value: Any) -> Any:
@@ -80,4 +111,4 @@ def cell(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.4f}" if abs(value) < 1000 else f"{value:,.2f}"
-    return escape(str(value))
+    return escape(visible(str(value), MOST_CELL_CHARACTERS))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
@@ -62,7 +61,7 @@ def status(as_json: AsJson = False) -> None:
     facts = {key: value for key, value in manifest.items() if key != "files"}
     facts["file"] = str(settings.published_file)
     if as_json:
-        console.out.print_json(json.dumps(facts))
+        console.print_json(facts)
         return
     console.print_rows(
         "Published", ["fact", "value"], [[k, v] for k, v in facts.items()], as_json=False

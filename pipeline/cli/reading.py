@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,12 +18,24 @@ app = typer.Typer()
 
 
 @app.command()
-def query(sql: str, as_json: AsJson = False) -> None:
+def query(
+    sql: str,
+    as_json: AsJson = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Print CSV that a spreadsheet can open safely.")
+    ] = False,
+    parquet: Annotated[
+        Path | None, typer.Option(help="Write the rows, exactly, into this new file.")
+    ] = None,
+) -> None:
     """Run SQL on the published file, read-only."""
     import duckdb
 
     from pipeline.database import open_read_only
+    from pipeline.exporting import csv_lines, write_parquet
 
+    if as_json + as_csv + (parquet is not None) > 1:
+        raise ConfigurationError("choose one of --json, --csv and --parquet")
     if not sql.strip(" \n\t;"):
         raise ConfigurationError("there is no SQL to run; try 'show all tables'")
     with open_read_only(load_settings().published_file) as connection:
@@ -32,6 +44,14 @@ def query(sql: str, as_json: AsJson = False) -> None:
             table = connection.execute(sql).to_arrow_table()
         except duckdb.Error as exc:
             raise ConfigurationError(f"DuckDB says: {exc}") from exc
+    if as_csv:
+        for line in csv_lines(table):
+            typer.echo(line)
+        return
+    if parquet is not None:
+        write_parquet(table, parquet)
+        console.out.print(f"wrote {table.num_rows} rows into {escape(str(parquet))}")
+        return
     columns = [[console.plain(value) for value in column.to_pylist()] for column in table.columns]
     rows = [list(row) for row in zip(*columns, strict=True)]
     console.print_rows(f"{len(rows)} rows", table.column_names, rows, as_json)
@@ -52,7 +72,7 @@ def explain(
     with open_read_only(Settings().published_file) as connection:
         found = explain_level(connection, profile, index_id, market_date.date())
     if as_json:
-        console.out.print_json(json.dumps(found.to_dict(), default=str))
+        console.print_json(found.to_dict())
         return
     level, event, checks = found.level, found.event, found.checks
     move = level["return_1d_fraction"]
@@ -128,7 +148,7 @@ def claims(
     with open_read_only(load_settings().published_file) as connection:
         rows = read_claims(connection, verdict)
     if as_json:
-        console.out.print_json(json.dumps(console.finite(rows), default=str))
+        console.print_json(rows)
         return
     console.out.print(claims_table(rows))
     console.out.print(summary(rows))
@@ -151,7 +171,7 @@ def signal(
     with open_read_only(settings.published_file) as connection:
         page = read_signal(connection, project, signal_id, entity)
     if as_json:
-        console.out.print_json(json.dumps(console.finite(page.to_dict()), default=str))
+        console.print_json(page.to_dict())
         return
     for line in definition_lines(page):
         console.out.print(line, soft_wrap=True)

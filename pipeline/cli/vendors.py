@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from datetime import date, datetime
 from typing import Annotated, Any
@@ -52,7 +51,7 @@ def replay(
         )
     names = ["dataset", "source", "fetches", "new", "revised", "unchanged", "missing"]
     if as_json:
-        console.out.print_json(json.dumps([asdict(report) for report in reports]))
+        console.print_json([asdict(report) for report in reports])
         return
     console.print_rows(
         "Stored" if apply else "Would store; --apply does",

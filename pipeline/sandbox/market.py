@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, cast
@@ -34,6 +34,10 @@ _BLOCK_DAYS = 256
 _SNAPSHOTS_KEPT = 16
 
 _CLASS_BOUNDS = ((25, "Extreme Fear"), (47, "Fear"), (55, "Neutral"), (75, "Greed"))
+
+
+Labels = Mapping[str, tuple[str, str]]
+"""Symbol and name by coin id."""
 
 
 def classify_sentiment(score: float) -> str:
@@ -80,6 +84,17 @@ def _simulate(
     )
 
 
+def _label_columns(coins: Sequence[Coin], labels: Labels) -> dict[str, Any]:
+    """Return id, symbol and name of every coin, each as an array."""
+    own = [labels.get(coin.coin_id, (coin.symbol, coin.name)) for coin in coins]
+    columns = {
+        "coin_id": [coin.coin_id for coin in coins],
+        "symbol": [symbol for symbol, _ in own],
+        "name": [name for _, name in own],
+    }
+    return {column: np.array(values, dtype=object) for column, values in columns.items()}
+
+
 class SimulatedMarket:
     """A market from ``first_day`` to ``last_day``, a pure function of its arguments.
 
@@ -93,6 +108,8 @@ class SimulatedMarket:
         last_day: Last day that may be asked for.
         coin_count: Coins listed on the first day; later births balance deaths on average.
         scenario: Days of the planted events.
+        labels: Symbols and names in place of the invented ones, by coin id: a registry in
+            which strangers write what they like.
 
     Raises:
         ConfigurationError: The span is empty or longer than 30 years, the seed is negative
@@ -106,6 +123,7 @@ class SimulatedMarket:
         last_day: date,
         coin_count: int = DEFAULT_COIN_COUNT,
         scenario: Scenario | None = None,
+        labels: Labels | None = None,
     ) -> None:
         if seed < 0:
             raise ConfigurationError(f"the sandbox seed is {seed}; choose 0 or more")
@@ -118,11 +136,7 @@ class SimulatedMarket:
         self.coin_count, self.scenario = coin_count, scenario or Scenario()
         day_count = _simulated_day_count(first_day, last_day)
         self._sim = _simulate(seed, first_day, day_count, coin_count, self.scenario)
-        columns = ("coin_id", "symbol", "name")
-        self._labels = {
-            column: np.array([getattr(coin, column) for coin in self._sim.coins], dtype=object)
-            for column in columns
-        }
+        self._labels = _label_columns(self._sim.coins, labels or {})
         self._lazy_lock = threading.RLock()
         self._lazy: dict[str, Any] = {}
         self._snapshots: dict[date, pd.DataFrame] = {}
@@ -361,7 +375,9 @@ class GrowingMarket:
         first_day: date = DEFAULT_FIRST_DAY,
         coin_count: int = DEFAULT_COIN_COUNT,
         scenario: Scenario | None = None,
+        labels: Labels | None = None,
     ) -> None:
+        self._own_labels = labels
         self.seed, self.first_day, self.coin_count = seed, first_day, coin_count
         self.scenario = scenario or Scenario()
         self._lock = threading.Lock()
@@ -381,6 +397,11 @@ class GrowingMarket:
                     day_count = min(day_count, LONGEST_SPAN_DAYS)
                     last_day = max(day, self.first_day + timedelta(days=day_count - 1))
                 self._market = SimulatedMarket(
-                    self.seed, self.first_day, last_day, self.coin_count, self.scenario
+                    self.seed,
+                    self.first_day,
+                    last_day,
+                    self.coin_count,
+                    self.scenario,
+                    self._own_labels,
                 )
             return self._market

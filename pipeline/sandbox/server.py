@@ -21,7 +21,7 @@ from typing import Any, Self
 from pipeline.errors import ConfigurationError
 from pipeline.sandbox.cast import Scenario
 from pipeline.sandbox.faults import FaultBoard, FaultRule
-from pipeline.sandbox.market import DEFAULT_COIN_COUNT, DEFAULT_FIRST_DAY, GrowingMarket
+from pipeline.sandbox.market import DEFAULT_COIN_COUNT, DEFAULT_FIRST_DAY, GrowingMarket, Labels
 from pipeline.sandbox.messages import JSON_TYPE, ZIP_TYPE, Response, parse_request, render_json
 from pipeline.sandbox.registry import VENDOR_NAMES
 from pipeline.sandbox.routes import Router, Timing
@@ -295,6 +295,7 @@ def create_server(
     coin_count: int = DEFAULT_COIN_COUNT,
     market: GrowingMarket | None = None,
     scenario: Scenario | None = None,
+    labels: Labels | None = None,
     host: str = "127.0.0.1",
     port: int = 0,
     faults: Mapping[str, str] | FaultRule | None = None,
@@ -309,6 +310,7 @@ def create_server(
         coin_count: Coins listed on the first day.
         market: Takes the place of the three above; share one to simulate only once.
         scenario: Days of the planted events.
+        labels: Symbols and names in place of the invented ones, by coin id.
         host: Address to listen on; the sandbox has no password, so keep it local.
         port: 0 for any free port.
         faults: Faults to begin with, or a rule (see ``FaultBoard``).
@@ -323,7 +325,7 @@ def create_server(
         OSError: The port is taken.
     """
     board = FaultBoard(faults)
-    growing = market or GrowingMarket(seed, first_day, coin_count, scenario)
+    growing = market or GrowingMarket(seed, first_day, coin_count, scenario, labels)
     router = Router(growing, board, Timing(slow_seconds))
     drip_seconds = slow_seconds * _DRIP_LENGTH / _DRIP_PIECES
     return Sandbox(_HttpServer((host, port), router, clock, drip_seconds))
