@@ -13,7 +13,6 @@ from pipeline.pools import BACKFILL_POOL
 from pipeline.sources.registry import FEEDS, get_feed
 
 LOCK_WAIT_SECONDS = 3600.0
-CHUNK_DAYS = 30
 PAST_FEEDS = [
     feed.name for feed in FEEDS if any(source.kind == "by_date" for source in feed.sources)
 ]
@@ -91,7 +90,10 @@ def backfill(feed: str) -> dict[str, Any]:
             description="What to fetch",
         ),
         "chunk_days": Param(
-            CHUNK_DAYS, type="integer", minimum=1, description="Days that are asked for at once"
+            None,
+            type=["null", "integer"],
+            minimum=1,
+            description="Days that are asked for at once; empty for what suits the vendor",
         ),
     },
     tags=["tidemark"],

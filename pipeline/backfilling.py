@@ -40,8 +40,11 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_CHUNK_DAYS = 30
 
+DEFAULT_READ_DAYS = 365
+"""The same of a source that is asked once: the chunks are only read apart, each of the whole."""
+
 SHORTENED_DAYS = 7
-"""A chunk whose last days a vendor does not have ends so many days earlier at most."""
+"""A chunk whose last days a vendor does not have ends at most so many days earlier."""
 
 _Lock = Callable[[], AbstractContextManager[None]]
 
@@ -60,9 +63,15 @@ class Chunk:
 
 
 def plan_chunks(first: date, last: date, days: int) -> Iterator[tuple[date, date]]:
-    """Cut a range into chunks of ``days``, oldest first; the last may be shorter."""
+    """Cut a range into chunks of ``days``, oldest first.
+
+    A rest of a few days goes with the last chunk, so that a vendor which does not have those
+    yet only shortens it; a longer rest is a chunk of its own.
+    """
     while first <= last:
         end = min(first + timedelta(days=days - 1), last)
+        if (last - end).days < min(days, SHORTENED_DAYS):
+            end = last
         yield first, end
         first = end + timedelta(days=1)
 
@@ -99,7 +108,7 @@ def run_backfill(
     run_id: str,
     *,
     source_name: str | None,
-    chunk_days: int,
+    chunk_days: int | None,
     lock: _Lock,
     on_chunk: Callable[[Chunk, int, int], None],
 ) -> dict[str, Any]:
@@ -108,6 +117,8 @@ def run_backfill(
     last = min(last, settings.default_market_date())
     if source.earliest_date is not None:
         first = max(first, source.earliest_date)
+    if chunk_days is None:
+        chunk_days = DEFAULT_READ_DAYS if source.sends_all_since else DEFAULT_CHUNK_DAYS
     chunks = list(plan_chunks(first, last, chunk_days))
     if not chunks:
         raise UnobtainableError(
@@ -116,9 +127,14 @@ def run_backfill(
         )
     progress = settings.state_dir / "backfill" / _file_name(feed, source, first, last, chunk_days)
     done = _read_progress(progress)
+    fetch: _Fetch | None = None
+    if source.sends_all_since and any(begin not in done for begin, _ in chunks):
+        fetch_id = range_run_id(run_id, first)
+        fetched = land_fetch(settings, source, last, fetch_id, Effort(), since=first)
+        fetch = _Fetch(fetch_id, fetched)
     outcomes: list[Chunk] = []
     for begin, end in chunks:
-        chunk = done.get(begin) or _run_chunk(settings, source, begin, end, run_id, lock)
+        chunk = done.get(begin) or _run_chunk(settings, source, begin, end, run_id, lock, fetch)
         if chunk.reason is None:
             _keep_progress(progress, chunk)
         else:
@@ -143,13 +159,28 @@ def run_backfill(
     }
 
 
+@dataclass(frozen=True)
+class _Fetch:
+    """One fetch of which all chunks are read, and the id under which it was landed."""
+
+    run_id: str
+    payloads: list[LandedPayload]
+
+
 def _run_chunk(
-    settings: Settings, source: Source, first: date, last: date, run_id: str, lock: _Lock
+    settings: Settings,
+    source: Source,
+    first: date,
+    last: date,
+    run_id: str,
+    lock: _Lock,
+    fetch: _Fetch | None,
 ) -> Chunk:
-    """Fetch and store one chunk; a refusal is its outcome, a silent vendor raises."""
-    chunk_run_id = range_run_id(run_id, first)
+    """Fetch, unless that is done, and store a chunk; a refusal is its outcome, silence raises."""
+    chunk_run_id = range_run_id(run_id, first) if fetch is None else fetch.run_id
+    landed = None if fetch is None else fetch.payloads
     try:
-        payloads, frame, end = _fetch_chunk(settings, source, first, last, chunk_run_id)
+        payloads, frame, end = _fetch_chunk(settings, source, first, last, chunk_run_id, landed)
     except (PayloadError, UnobtainableError, NotYetAvailableError) as exc:
         return Chunk(first, last, reason=str(exc))
     known_at = min(payload.fetched_at for payload in payloads)
@@ -165,6 +196,7 @@ def _run_chunk(
                 known_at=known_at,
                 vintage=vintage_of(chunk_run_id, known_at),
                 payload_refs=[payload.path for payload in payloads],
+                subject=f"{source.dataset}-{source.name}-{first}",
             )
     except QualityError as exc:
         return Chunk(first, last, reason=str(exc))
@@ -172,10 +204,15 @@ def _run_chunk(
 
 
 def _fetch_chunk(
-    settings: Settings, source: Source, first: date, last: date, run_id: str
+    settings: Settings,
+    source: Source,
+    first: date,
+    last: date,
+    run_id: str,
+    payloads: list[LandedPayload] | None,
 ) -> tuple[list[LandedPayload], pd.DataFrame, date]:
     """Return payloads, rows and the last day of a chunk, which ends where the vendor does."""
-    end, payloads = last, None
+    end = last
     while True:
         try:
             if source.payloads_of is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +18,19 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those above it, so that a power cut does not take it away again."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _sync_folder(folder.parent)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` and rename it into place on success.
@@ -26,8 +39,8 @@ def replacing(path: Path) -> Iterator[Path]:
     has ended the new file survives a power cut. On an error the temporary file is
     removed and ``path`` is as it was.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    _make_folder(path.parent)
+    temporary = _beside(path)
     try:
         yield temporary
         with temporary.open("rb") as handle:
@@ -42,6 +55,29 @@ def write_bytes_atomically(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path`` by temporary file, fsync and rename."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
+
+
+def write_in_order(files: Sequence[tuple[Path, bytes]]) -> None:
+    """Write files of one folder so that a file is never there without those ahead of it.
+
+    As ``replacing`` does for one, with one fsync of the folder for all: every content is on
+    the disk before the first rename, and the renames of a folder reach it in their order.
+    """
+    temporaries = [(_beside(path), path, content) for path, content in files]
+    try:
+        for temporary, path, content in temporaries:
+            _make_folder(path.parent)
+            with temporary.open("wb") as handle:
+                handle.write(content)
+                handle.flush()
+                os.fsync(handle.fileno())
+        for temporary, path, _ in temporaries:
+            temporary.replace(path)
+        for folder in {path.parent for path, _ in files}:
+            _sync_folder(folder)
+    finally:
+        for temporary, _, _ in temporaries:
+            temporary.unlink(missing_ok=True)
 
 
 def sha256_of(path: Path) -> str:

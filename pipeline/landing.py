@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ConfigurationError, PayloadError
-from pipeline.files import write_bytes_atomically
+from pipeline.files import write_in_order
 from pipeline.sources.http import HttpResponse
 
 _META = ".meta.json"
@@ -142,8 +142,9 @@ class Landing:
             size_bytes=len(response.body),
         )
         sidecar = folder / f"{fetched_at:%Y%m%dT%H%M%S%fZ}-{_slug(run_id)}-{stem}{_META}"
+        missing: list[tuple[Path, bytes]] = []
         if not self._holds(payload):
-            write_bytes_atomically(path, gzip.compress(response.body, mtime=0))
+            missing.append((path, gzip.compress(response.body, mtime=0)))
         if not sidecar.exists():
             described = payload.to_dict() | {
                 "url": response.url,
@@ -151,7 +152,9 @@ class Landing:
                 "headers": dict(response.headers),
                 "received_at": response.fetched_at.isoformat(),
             }
-            write_bytes_atomically(sidecar, json.dumps(described, indent=1).encode() + b"\n")
+            missing.append((sidecar, json.dumps(described, indent=1).encode() + b"\n"))
+        if missing:
+            write_in_order(missing)
         return payload
 
     def _holds(self, payload: LandedPayload) -> bool:

@@ -578,7 +578,8 @@ def backfill(
         last: Last UTC day.
         run_id: The run.
         source: Which source; the feed's first that can be asked for the past by default.
-        chunk_days: Days that are asked for at once.
+        chunk_days: Days that are asked for, or read, at once; by default 30, or 365 of a source
+            that sends all its days in one answer, which is asked once for the whole range.
         wait_seconds: How long to wait for another writer; the setting by default.
         on_chunk: Called after each chunk with how many of how many are done.
 
@@ -591,7 +592,7 @@ def backfill(
         SourceError: It did not answer; run the same again to go on.
         QualityError: Chunks were refused; all others are stored.
     """
-    from pipeline.backfilling import DEFAULT_CHUNK_DAYS, run_backfill
+    from pipeline.backfilling import run_backfill
 
     with _step(settings, run_id, f"backfill {feed}", last, is_locked=False):
         return run_backfill(
@@ -601,7 +602,7 @@ def backfill(
             last,
             run_id,
             source_name=source,
-            chunk_days=DEFAULT_CHUNK_DAYS if chunk_days is None else chunk_days,
+            chunk_days=chunk_days,
             lock=lambda: _lock(settings, run_id, wait_seconds),
             on_chunk=on_chunk,
         )

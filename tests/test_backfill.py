@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from pipeline.errors import (
 )
 from pipeline.lock import run_lock
 from pipeline.raw_store import RawStore
+from pipeline.sandbox import server
+from pipeline.sandbox.server import Sandbox, create_server
 from pipeline.sources.registry import FEEDS, Feed
 
 LAST = NIGHTS[0]
@@ -65,7 +68,15 @@ def source(monkeypatch: pytest.MonkeyPatch) -> Canned:
 
 @pytest.mark.parametrize(
     ("first_day", "last_day", "days", "sizes"),
-    [(1, 31, 10, [10, 10, 10, 1]), (1, 10, 10, [10]), (5, 5, 30, [1]), (5, 4, 30, [])],
+    [
+        (1, 31, 10, [10, 10, 11]),
+        (1, 30, 11, [11, 11, 8]),
+        (1, 10, 10, [10]),
+        (1, 3, 1, [1, 1, 1]),
+        (1, 5, 3, [5]),
+        (5, 5, 30, [1]),
+        (5, 4, 30, []),
+    ],
 )
 def test_a_range_is_cut_without_gap_or_overlap(
     first_day: int, last_day: int, days: int, sizes: list[int]
@@ -172,6 +183,99 @@ def test_a_chunk_ends_where_the_vendor_ends(empty_home: Home, source: Canned) ->
         use_feeds(patch, Feed(DATASET, (late,)))
         with pytest.raises(QualityError, match="not before noon"):
             backfill(empty_home, first=LAST, chunk_days=1)
+
+
+def test_a_source_that_sends_all_its_days_is_asked_once_and_read_in_chunks(
+    empty_home: Home, source: Canned
+) -> None:
+    source.sends_all_since = True
+    seen: list[Chunk] = []
+    loaded = backfill(empty_home, on_chunk=lambda chunk, *_: seen.append(chunk))
+    assert source.asked == [(FIRST, LAST)]
+    assert (loaded["chunks"], loaded["added"]) == (5, 50)
+    assert [chunk.added for chunk in seen] == [10] * 5
+    rows = stored(empty_home)
+    assert list(rows) == days_from(FIRST, 50)
+    # The run of the rows is that of the payload, so that it is found again.
+    assert {run for words in rows.values() for *_, run in words} == {f"backfill--since-{FIRST}"}
+    folder = empty_home.path / "landing" / DATASET / "canned"
+    assert [path.name for path in folder.iterdir()] == [str(LAST)]
+
+    source.asked = []
+    assert backfill(empty_home, "backfill-2", chunk_days=None)["chunks"] == 1
+    assert source.asked == [(FIRST, LAST)]
+
+
+def test_a_source_that_sends_all_its_days_is_asked_anew_for_the_chunks_that_are_left(
+    empty_home: Home, source: Canned
+) -> None:
+    source.sends_all_since = True
+    for day in days_from(FIRST + timedelta(days=10), 10):
+        source.scores[day] = 5000.0
+    with pytest.raises(QualityError, match=r"1 of 5 chunks .*all others are"):
+        backfill(empty_home)
+    assert len(stored(empty_home)) == 40
+
+    source.scores, source.asked = dict(SCORES), []
+    assert backfill(empty_home, "backfill-2")["added"] == 50
+    assert source.asked == [(FIRST, LAST)]
+    assert list(stored(empty_home)) == days_from(FIRST, 50)
+
+
+@pytest.mark.parametrize("error", [SourceError("no answer"), PayloadError("garbled")], ids=repr)
+def test_a_source_that_sends_all_its_days_and_does_not_answer_is_not_asked_for_each_chunk(
+    empty_home: Home, source: Canned, error: Exception
+) -> None:
+    source.sends_all_since, source.fetch_error = True, error
+    with pytest.raises(type(error), match=str(error)):
+        backfill(empty_home)
+    assert len(source.asked) == 1
+
+
+YEARS_AGO = LAST - timedelta(days=3 * 365)
+
+
+@pytest.fixture(scope="module")
+def three_years() -> Iterator[Sandbox]:
+    """A market of three years behind the vendors' APIs."""
+    with create_server(7, first_day=YEARS_AGO, coin_count=40) as server:
+        yield server
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("feed", "paths"),
+    [
+        ("sentiment_daily", ["fng/"]),
+        ("equity_daily", ["RUT_History.csv", "SPX_History.csv", "VIX_History.csv"]),
+        ("stablecoin_daily", ["stablecoincharts/all"]),
+        ("exchange_balance_daily", ["protocol/binance-cex"]),
+        ("market_daily.coinmetrics", ["csv/btc.csv", "csv/eth.csv"]),
+    ],
+)
+def test_three_years_of_whole_files_are_asked_for_once(
+    three_years: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    feed: str,
+    paths: list[str],
+) -> None:
+    asked: list[str] = []
+    answer = server._Handler.do_GET
+
+    def count_and_answer(handler: server._Handler) -> None:
+        asked.append(handler.path)
+        answer(handler)
+
+    monkeypatch.setattr(server._Handler, "do_GET", count_and_answer)
+    loaded = backfill(
+        Home(tmp_path / "home", three_years), feed=feed, first=YEARS_AGO, chunk_days=None
+    )
+    assert loaded["chunks"] >= 2
+    assert loaded["added"] > 1000
+    assert len(asked) == len(set(asked))
+    for path in paths:
+        assert sum(path in each for each in asked) == 1
 
 
 def test_backfill_begins_with_the_first_day_of_the_vendor_and_ends_yesterday(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.files import replacing, sha256_of, write_bytes_atomically
+from pipeline.files import replacing, sha256_of, write_bytes_atomically, write_in_order
 
 
 def test_replacing_puts_the_new_content_in_place_and_leaves_nothing_else(tmp_path: Path) -> None:
@@ -44,9 +44,9 @@ def test_replacing_writes_beside_the_target_under_a_hidden_name(tmp_path: Path) 
         assert temporary.suffix == ".tmp"
 
 
-def test_replacing_syncs_the_content_before_the_rename_and_the_folder_after_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is done to the disk, in order."""
     steps: list[str] = []
     real_fsync, real_replace = os.fsync, os.replace
 
@@ -61,8 +61,37 @@ def test_replacing_syncs_the_content_before_the_rename_and_the_folder_after_it(
 
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(os, "replace", replace)
+    return steps
+
+
+def test_replacing_syncs_the_content_before_the_rename_and_the_folder_after_it(
+    tmp_path: Path, steps: list[str]
+) -> None:
     write_bytes_atomically(tmp_path / "file", b"new")
     assert steps == ["sync file", "rename", "sync folder"]
+
+
+def test_files_in_order_are_all_on_the_disk_before_the_first_is_renamed(
+    tmp_path: Path, steps: list[str]
+) -> None:
+    files = [(tmp_path / "body", b"one"), (tmp_path / "sidecar", b"two")]
+    write_in_order(files)
+    assert steps == ["sync file", "sync file", "rename", "rename", "sync folder"]
+    assert [path.read_bytes() for path, _ in files] == [b"one", b"two"]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_new_folder_is_synced_into_the_one_above_it(tmp_path: Path, steps: list[str]) -> None:
+    write_bytes_atomically(tmp_path / "deep" / "down" / "file", b"new")
+    assert steps == ["sync folder", "sync folder", "sync file", "rename", "sync folder"]
+
+
+def test_files_in_order_leave_nothing_behind_when_one_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "blocker").write_bytes(b"")
+    first, second = tmp_path / "first", tmp_path / "blocker" / "second"
+    with pytest.raises(OSError):
+        write_in_order([(first, b"one"), (second, b"two")])
+    assert [path.name for path in tmp_path.iterdir()] == ["blocker"]
 
 
 def test_sha256_of_is_the_digest_of_the_content(tmp_path: Path) -> None:

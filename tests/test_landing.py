@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import ConfigurationError, PayloadError
-from pipeline.files import write_bytes_atomically
 from pipeline.landing import LandedPayload, Landing
 from pipeline.sources.http import HttpResponse
 
@@ -117,15 +116,15 @@ def test_find_groups_by_fetch_newest_first(landing: Landing) -> None:
 def test_find_sees_no_body_whose_sidecar_was_not_written(
     landing: Landing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = write_bytes_atomically
+    replace = Path.replace
 
-    def crash_at_the_sidecar(path: Path, content: bytes) -> None:
-        if path.name.endswith(".meta.json"):
-            raise OSError("disk full")
-        write(path, content)
+    def crash_at_the_sidecar(path: Path, target: Path) -> Path:
+        if target.name.endswith(".meta.json"):
+            raise OSError("disk gone")
+        return replace(path, target)
 
-    monkeypatch.setattr("pipeline.landing.write_bytes_atomically", crash_at_the_sidecar)
-    with pytest.raises(OSError, match="disk full"):
+    monkeypatch.setattr(Path, "replace", crash_at_the_sidecar)
+    with pytest.raises(OSError, match="disk gone"):
         land(landing)
     assert len(files(tmp_path)) == 1
     assert landing.find("market_daily", "vendor", DAY) == []

@@ -32,6 +32,7 @@ class AlternativeMe(Source):
     vendor = "alternative_me"
     dataset = "sentiment_daily"
     kind = "by_date"
+    sends_all_since = True
 
     def fetch(
         self,

@@ -34,6 +34,8 @@ class Source(ABC):
         earliest_date: First day that the vendor has; None where that is not known.
         available_hours: Hours after the close of a day from which the vendor has it whole.
         is_opt_in: Whether it is asked only when a setting says so.
+        sends_all_since: Whether one fetch holds every day from the first one wanted to the
+            present, as a file with the whole history does; a long range then takes one fetch.
         payloads_of: Another dataset whose landed payloads of the same source are read instead
             of asking again, as one file may feed two datasets.
     """
@@ -45,6 +47,7 @@ class Source(ABC):
     earliest_date: ClassVar[date | None] = None
     available_hours: ClassVar[float] = 0.0
     is_opt_in: ClassVar[bool] = False
+    sends_all_since: ClassVar[bool] = False
     payloads_of: ClassVar[str | None] = None
 
     @property

@@ -38,6 +38,7 @@ class Cboe(Source):
     vendor = "cboe"
     dataset = "equity_daily"
     kind = "by_date"
+    sends_all_since = True
 
     def fetch(
         self,

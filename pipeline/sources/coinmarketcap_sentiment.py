@@ -37,6 +37,7 @@ class CoinMarketCapFearGreed(Source):
     vendor = VENDOR
     dataset = "sentiment_daily"
     kind = "by_date"
+    sends_all_since = True
 
     def fetch(
         self,

@@ -47,6 +47,7 @@ class CoinMetricsArchive(Source):
     vendor = "coinmetrics_archive"
     dataset = "market_daily"
     kind = "by_date"
+    sends_all_since = True
     earliest_date = date(2010, 7, 18)
     available_hours = 24.0
 
@@ -112,6 +113,7 @@ class CoinMetricsArchiveFlows(Source):
     vendor = "coinmetrics_archive"
     dataset = "onchain_daily"
     kind = "by_date"
+    sends_all_since = True
     earliest_date = date(2010, 7, 18)
     available_hours = 24.0
 

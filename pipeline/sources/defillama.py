@@ -42,6 +42,7 @@ class DefiLlamaStablecoins(Source):
     vendor = "defillama_stablecoins"
     dataset = "stablecoin_daily"
     kind = "by_date"
+    sends_all_since = True
     earliest_date = date(2017, 11, 29)
 
     def fetch(

@@ -54,6 +54,7 @@ class DefiLlamaExchangeBalances(Source):
     vendor = "defillama"
     dataset = "exchange_balance_daily"
     kind = "by_date"
+    sends_all_since = True
     earliest_date = date(2022, 11, 16)
     available_hours = 2.0
 

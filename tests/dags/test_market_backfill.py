@@ -64,7 +64,7 @@ def test_it_runs_by_hand_and_once_at_a_time(backfill_dag: Any) -> None:
     params = backfill_dag.params.dump()
     assert set(params) == {"from", "to", "feeds", "chunk_days"}
     assert set(params["feeds"]) == PAST_FEEDS
-    assert params["chunk_days"] == 30
+    assert params["chunk_days"] is None
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_a_task_stores_its_range(
             monkeypatch.setenv(name, value)
     context(module, monkeypatch)
     loaded = module.backfill.function("sentiment_daily")
-    assert (loaded["chunks"], loaded["added"]) == (3, 21)
+    assert (loaded["chunks"], loaded["added"]) == (2, 21)
 
 
 RUN = """

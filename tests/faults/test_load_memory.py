@@ -6,15 +6,12 @@ import json
 import os
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from large_body import PROTOCOL_BYTES, padded_protocol, serving
 
 from pipeline.sandbox.server import create_server
 from pipeline.sandbox.spoiled_bodies import BOMB_BYTES
@@ -24,48 +21,6 @@ pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
 NIGHT = date(2024, 2, 23)
 MIB = 2**20
-PROTOCOL_BYTES = 42 * 10**6
-CHAINS, DAYS = 12, 800
-
-
-def padded_protocol() -> bytes:
-    """Return a body as DefiLlama's of Binance, as long as that one is."""
-    midnight = datetime(NIGHT.year, NIGHT.month, NIGHT.day, tzinfo=UTC) + timedelta(days=1)
-    stamps = [int((midnight - timedelta(days=n)).timestamp()) for n in reversed(range(DAYS))]
-    value_bytes = len('"TOKEN000": 1234567.890123, ')
-    token_count = PROTOCOL_BYTES // (CHAINS * DAYS * 2 * value_bytes) + 1
-    tokens = json.dumps({f"TOKEN{n:03}": 1234567.890123 + n for n in range(token_count)})
-    points = ", ".join(f'{{"date": {stamp}, "tokens": {tokens}}}' for stamp in stamps)
-    chains = ", ".join(
-        f'"Chain{n}": {{"tvl": [], "tokens": [{points}], "tokensInUsd": [{points}]}}'
-        for n in range(CHAINS)
-    )
-    return f'{{"name": "Binance CEX", "chainTvls": {{{chains}}}}}'.encode()
-
-
-@contextmanager
-def serving(body: bytes) -> Iterator[str]:
-    """Answer every question with one body."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def measure(feed: str, root_url: str, home: Path) -> dict[str, Any]:
@@ -83,7 +38,7 @@ def measure(feed: str, root_url: str, home: Path) -> dict[str, Any]:
 
 
 def test_the_largest_body_is_loaded_within_a_gibibyte(tmp_path: Path) -> None:
-    body = padded_protocol()
+    body = padded_protocol(NIGHT)
     assert len(body) >= PROTOCOL_BYTES
     with serving(body) as url:
         measured = measure("exchange_balance_daily", url, tmp_path)
