@@ -15,6 +15,8 @@ import pandas as pd
 
 from pipeline.datasets import Dataset, Vintage
 from pipeline.journal import Journal
+from pipeline.quality.data_docs import write_page
+from pipeline.quality.engine import collecting_results
 from pipeline.quality.gate import GateReport, results_frame, run_gate
 from pipeline.quality.quarantine import Quarantine
 from pipeline.quality.rules import GateContext
@@ -78,7 +80,8 @@ def load_frame(
     """
     store = RawStore(settings.raw_dir, settings.threads)
     store.recover()
-    report = check_frame(settings, frame, dataset, source, market_date, vintage)
+    with collecting_results() as results:
+        report = check_frame(settings, frame, dataset, source, market_date, vintage)
     journal = Journal(settings.journal_dir)
     label = subject or f"{dataset.name}-{source}"
     now = settings.now()
@@ -87,6 +90,8 @@ def load_frame(
     Quarantine(settings.quarantine_dir).store(
         report, run_id, source, payload_refs, now, vintage=vintage, known_at=known_at
     )
+    if vintage == "live" or not report.is_passed:
+        write_page(settings, run_id, source, report, results)
     report.raise_if_failed()
     stored = store.append(
         dataset, report.accepted, run_id=run_id, known_at=known_at, vintage=vintage

@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     http_max_bytes: int = 128 * 1024 * 1024
 
     builds_kept: int = Field(default=7, ge=2)
+    data_docs_runs_kept: int = Field(
+        default=14, ge=0, description="runs of which Data Docs are kept; 0 makes none"
+    )
     lock_timeout_seconds: float = Field(default=0.0, ge=0)
     threads: int | None = Field(
         default=None, ge=1, description="DuckDB threads; all cores by default"
@@ -107,6 +110,11 @@ class Settings(BaseSettings):
     def state_dir(self) -> Path:
         """What runs share for a while: call budgets, pauses, progress, shapes."""
         return self.home / "state"
+
+    @property
+    def data_docs_dir(self) -> Path:
+        """What the gate found in the last runs, as pages."""
+        return self.home / "data_docs"
 
     @property
     def ledger_dir(self) -> Path:

@@ -7,6 +7,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -19,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 _RULE_KEY = "rule_id"
 _ONE_AT_A_TIME = threading.Lock()
+_COLLECTED: ContextVar[list[Any] | None] = ContextVar("collected", default=None)
 _OWN_WARNINGS = r"great_expectations|marshmallow|pydantic|altair|jsonschema|tqdm"
 
 
@@ -54,6 +56,17 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         library_logger.setLevel(level)
+
+
+@contextmanager
+def collecting_results() -> Iterator[list[Any]]:
+    """Yield a list that gets every expectation's validation result while the block runs."""
+    collected: list[Any] = []
+    token = _COLLECTED.set(collected)
+    try:
+        yield collected
+    finally:
+        _COLLECTED.reset(token)
 
 
 @cache
@@ -133,6 +146,9 @@ def _validate(measured: pd.DataFrame, expectations: list[Expectation]) -> dict[s
         return {expectation.meta[_RULE_KEY]: error for expectation in expectations}
     finally:
         _release(definition)
+    collected = _COLLECTED.get()
+    if collected is not None:
+        collected.extend(results)
     return {result.expectation_config.meta[_RULE_KEY]: _verdict(result) for result in results}
 
 
