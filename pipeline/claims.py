@@ -106,4 +106,9 @@ def summary(rows: Sequence[Row]) -> str:
         return "no claims"
     counted = Counter(row["verdict"] for row in rows)
     said = [f"{counted[name]} {name.replace('_', ' ')}" for name in VERDICTS if counted[name]]
-    return f"{len(rows)} claims by {rows[0]['evaluated_for_date']}: {', '.join(said)}"
+    # A3, A3B and A3H are readings of one sentence.
+    claim_count = len({_place(row["claim_id"])[:2] for row in rows})
+    return (
+        f"{claim_count} claims in {len(rows)} readings by {rows[0]['evaluated_for_date']}: "
+        f"{', '.join(said)}"
+    )

@@ -17,6 +17,14 @@ from pipeline.settings import Settings
 DEFINITIONS = "reference.signal_definition"
 QUALITY = "signals.signal_quality"
 CLAIMS = "reference.claim"
+# Tables of all signals together, which no page of one signal names.
+SHARED_TABLES = (
+    "signals.signal_daily",
+    "signals.signal_block",
+    "signals.claim_check",
+    "signals.claim_evidence",
+    "signals.input_daily",
+)
 
 _MARK = """\
 <!-- Written by `python -m pipeline.signal_docs docs/signals`. Do not edit: edit
@@ -83,6 +91,7 @@ def _page(signal: Mapping[str, str], project: Project) -> str:
         "## Columns\n",
         f"`{model.name}`: one row per {', '.join(model.doc.grain)}.\n",
         _columns(model.doc.columns),
+        _related(model, project),
         "## Quality\n",
         _quality(signal, project),
         _claims(signal, project),
@@ -105,8 +114,13 @@ def _facts(signal: Mapping[str, str], value: ColumnDoc) -> str:
         ("Direction", _DIRECTIONS[signal["orientation"]]),
         ("Looks back", window),
         ("Needs", signal["required_inputs"].replace(";", ", ")),
-        ("Observations", f"{signal['minimum_observations']} for a percentile"),
+        (
+            "Observations",
+            f"insufficient below {signal['minimum_observations']}; a percentile from "
+            f"{signal['percentile_observations']} on",
+        ),
         ("Full confidence", f"from {signal['full_observations']} observations on"),
+        ("The same value", _rest(signal["identical_days"])),
         ("States", signal["thresholds"]),
         ("Published in", where),
         ("Version", signal["version"]),
@@ -115,11 +129,57 @@ def _facts(signal: Mapping[str, str], value: ColumnDoc) -> str:
     return f"| | |\n| --- | --- |\n{lines}\n"
 
 
+def _rest(identical_days: str) -> str:
+    if not identical_days:
+        return "may rest"
+    return f"more than {identical_days} times in a row is a frozen source: implausible"
+
+
 def _columns(columns: tuple[ColumnDoc, ...]) -> str:
     lines = "\n".join(
         f"| `{c.name}` | `{c.type}` | {_cell(c.meaning)} | {_cell(c.unit)} |" for c in columns
     )
     return f"| column | type | meaning | unit |\n| --- | --- | --- | --- |\n{lines}\n"
+
+
+def related_tables(model: Model, project: Project) -> list[str]:
+    """Return the published tables of signals that a signal's table is made from, or makes.
+
+    Working tables between them are passed through; tables of all signals are left out.
+    """
+
+    def near(steps: Mapping[str, set[str]]) -> set[str]:
+        found, pending = set(), set(steps.get(model.name, ()))
+        while pending:
+            name = pending.pop()
+            table = project.models.get(name)
+            if table is None or not name.startswith("signals.") or name in SHARED_TABLES:
+                continue
+            if table.doc.is_published:
+                found.add(name)
+            elif not name.startswith("signals.signal_"):
+                pending |= steps.get(name, set())
+        return found
+
+    parents = {name: set(table.parents) for name, table in project.models.items()}
+    children: dict[str, set[str]] = {}
+    for name, above in parents.items():
+        for parent in above:
+            children.setdefault(parent, set()).add(name)
+    return sorted((near(parents) | near(children)) - {model.name, QUALITY})
+
+
+def _related(model: Model, project: Project) -> str:
+    tables = related_tables(model, project)
+    if not tables:
+        return ""
+    lines = "\n".join(f"- `{name}`: {_sentence(project.models[name])}" for name in tables)
+    return f"## Tables beside it\n\n{lines}\n"
+
+
+def _sentence(model: Model) -> str:
+    """Return the first sentence of a table's description."""
+    return " ".join(model.doc.description.split()).split(". ")[0].rstrip(".") + "."
 
 
 def _quality(signal: Mapping[str, str], project: Project) -> str:

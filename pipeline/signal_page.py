@@ -110,7 +110,8 @@ def _slow_values(
     """Return the values of a table that signals.signal_daily has not, by its own keys."""
     doc = project.models[definition["table_name"]].doc
     types = {column.name: column.type for column in doc.columns}
-    (day, *_) = [name for name in doc.grain if types[name] == "date"]
+    # The quality of the signals is as of the newest day: its rows say what they reach to.
+    day = next((name for name in doc.grain if types[name] == "date"), "last_date")
     keys = [quote_name(name) for name in doc.grain if name != day]
     entity = " || ' / ' || ".join(f"cast({key} as varchar)" for key in keys) or "'market'"
     state = "state" if "state" in types else "cast(null as varchar)"

@@ -8,6 +8,32 @@ with closes as (
     where coin_id = 'bitcoin' and not is_held
 ),
 
+symbols as (
+    select * from staging.perp_symbol_map
+    where coin_id = 'bitcoin' and multiplier = 1
+),
+
+-- A close hides how far a day went; the perpetual that is traded most shows it.
+perps as (
+    select
+        perps.market_date,
+        perps.high_usd as perp_high_usd
+    from staging.perp_daily as perps
+    inner join symbols
+        on
+            perps.market_date = symbols.market_date
+            and perps.venue = symbols.venue
+            and perps.perp_symbol = symbols.perp_symbol
+    where perps.high_usd > 0
+    qualify row_number() over (
+        partition by perps.market_date
+        order by
+            perps.volume_usd desc nulls last,
+            perps.venue asc,
+            perps.perp_symbol asc
+    ) = 1
+),
+
 -- Part of a gain, or of a price, that the two other readings speak of.
 cut_offs as (
     select 0.3 as lost_fraction
@@ -71,6 +97,7 @@ final as (
     select
         measured.market_date,
         measured.price_usd,
+        perps.perp_high_usd,
         measured.base_price_usd,
         measured.price_usd / measured.base_price_usd - 1 as return_ytd_fraction,
         measured.ytd_high_usd / measured.base_price_usd - 1 as return_ytd_high_fraction,
@@ -100,6 +127,7 @@ final as (
         measured.is_reconstructed
     from measured
     cross join cut_offs
+    left join perps on measured.market_date = perps.market_date
 )
 
 select * from final

@@ -72,7 +72,24 @@ measured as (
         least(findings.input_count / nullif(claims.needed_input_count, 0), 1)
             as input_coverage_fraction,
         coalesce(findings.is_supported, false) as is_supported,
-        findings.caveat,
+        nullif(
+            concat_ws(
+                '. ',
+                findings.caveat,
+                case
+                    when
+                        findings.input_count
+                        < cut_offs.full_coverage_fraction * claims.needed_input_count
+                        then
+                            printf(
+                                '%d of the %d observations that it takes',
+                                findings.input_count,
+                                claims.needed_input_count
+                            )
+                end
+            ),
+            ''
+        ) as caveat,
         findings.evidence,
         greatest(
             bounds.lowest_value - findings.actual_value,
@@ -84,6 +101,7 @@ measured as (
     inner join findings on claims.claim_id = findings.claim_id
     inner join bounds on claims.claim_id = bounds.claim_id
     cross join market
+    cross join cut_offs
 ),
 
 judged as (
@@ -101,15 +119,10 @@ judged as (
                 then 'refuted'
             when measured.shortfall > 0 or not measured.is_supported
                 then 'not_confirmed'
-            when
-                measured.caveat is not null
-                or measured.input_coverage_fraction
-                < cut_offs.full_coverage_fraction
-                then 'confirmed_with_caveat'
+            when measured.caveat is not null then 'confirmed_with_caveat'
             else 'confirmed'
         end as verdict
     from measured
-    cross join cut_offs
 ),
 
 final as (

@@ -14,6 +14,10 @@ equity_pairs as (
     select * from signals.equity_pair_daily
 ),
 
+market_events as (
+    select * from signals.market_signal_event
+),
+
 cut_offs as (
     select
         21 as quiet_sessions,
@@ -59,6 +63,12 @@ final as (
     from equity_pairs
     cross join cut_offs
     where equity_pairs.streak_sessions = cut_offs.streak_sessions
+    union all
+    select
+        event_date,
+        event_kind,
+        subject
+    from market_events
 )
 
 select * from final

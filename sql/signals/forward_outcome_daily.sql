@@ -5,7 +5,9 @@ with levels as (
     select * from indices.index_level_daily
     where
         profile = 'house'
-        and index_id in ('top100', 'top100_ex_btc', 'large', 'small')
+        and index_id in (
+            'top100', 'top100_ex_btc', 'large', 'large_ex_btc', 'small'
+        )
         and level > 0
 ),
 

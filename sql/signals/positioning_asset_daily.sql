@@ -15,6 +15,10 @@ members as (
     where index_id = 'top100'
 ),
 
+strengths as (
+    select * from signals.coin_strength_daily
+),
+
 cut_offs as (
     select
         6 as min_funding_days,
@@ -92,6 +96,7 @@ final as (
         funded.open_interest_usd
         / nullif(members.market_cap_usd, 0) as open_interest_to_cap_fraction,
         funded.funding_7d_annual_fraction,
+        strengths.strength_14d_score,
         funded.volume_usd,
         funded.perp_count,
         funded.venue_count,
@@ -110,6 +115,10 @@ final as (
         on
             funded.market_date = members.market_date
             and funded.coin_id = members.coin_id
+    left join strengths
+        on
+            funded.market_date = strengths.market_date
+            and funded.coin_id = strengths.coin_id
 )
 
 select * from final

@@ -2,9 +2,14 @@
 -- How much appetite for risk there is, 0 (averse) to 100 (seeking): the mean of five
 -- pillars, each the mean of its components. It describes and does not forecast. Needs
 -- three pillars and six tenths of the weight. Low and high are the least and the most
--- it would be with one of its pillars left out.
+-- it would be with one of its pillars left out; the twin is what other weights would
+-- make of it.
 with components as (
     select * from signals.sentiment_component_daily
+),
+
+twins as (
+    select * from signals.sentiment_twin_daily
 ),
 
 cut_offs as (
@@ -96,6 +101,7 @@ final as (
                 then
                     (judged.score_sum - judged.lowest_score) / (judged.pillar_count - 1)
         end as composite_high_score,
+        twins.twin_score as composite_twin_score,
         judged.relative_strength_score,
         judged.positioning_score,
         judged.stress_score,
@@ -113,6 +119,7 @@ final as (
         end as state
     from judged
     cross join cut_offs
+    left join twins on judged.market_date = twins.market_date
 )
 
 select * from final

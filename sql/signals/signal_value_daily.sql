@@ -42,7 +42,7 @@ ranked as (
         listed.entity,
         count(*) over past as observation_count,
         case
-            when count(*) over past >= definitions.minimum_observations
+            when count(*) over past >= definitions.percentile_observations
                 then
                     100.0 * (rank(order by listed.value) over past - 1)
                     / (count(*) over past - 1)
@@ -50,7 +50,8 @@ ranked as (
         case
             when
                 count(*) over year >= least(
-                    cut_offs.min_robust_observations, definitions.minimum_observations
+                    cut_offs.min_robust_observations,
+                    definitions.percentile_observations
                 )
                 then
                     (listed.value - median(listed.value) over year)
@@ -85,6 +86,8 @@ final as (
         ranked.robust_z,
         listed.state,
         coalesce(ranked.observation_count, 0) as observation_count,
+        coalesce(ranked.observation_count, 0)
+        >= definitions.minimum_observations as is_sufficient,
         least(
             coalesce(ranked.observation_count, 0) / definitions.full_observations, 1
         ) as history_fraction,

@@ -1,6 +1,6 @@
 -- Grain: one row per market_date, venue and perp_symbol.
--- Close and traded value of a perpetual: the latest word of the day. A later word
--- replaces an earlier one, but history loaded later never replaces what we saw
+-- Close, range and traded value of a perpetual: the latest word of the day. A later
+-- word replaces an earlier one, but history loaded later never replaces what we saw
 -- ourselves.
 with perp_daily as (
     select * from raw.perp_daily
@@ -21,6 +21,8 @@ final as (
         venue,
         perp_symbol,
         close_usd,
+        high_usd,
+        low_usd,
         volume_usd,
         vintage = 'reconstructed' as is_reconstructed,
         -- History counts as known at the end of the day that it describes.

@@ -63,7 +63,12 @@ def raw_market(
                     "open_interest_usd": units * price,
                 },
                 "funding_daily": {"funding_rate_fraction": float(chance.normal(1e-4, 1e-4))},
-                "perp_daily": {"close_usd": price, "volume_usd": volume},
+                "perp_daily": {
+                    "close_usd": price,
+                    "high_usd": 1.02 * price,
+                    "low_usd": 0.98 * price,
+                    "volume_usd": volume,
+                },
                 "liquidation_daily": {
                     "long_usd": float(chance.lognormal(12, 1)),
                     "short_usd": float(chance.lognormal(12, 1)),

@@ -72,6 +72,7 @@ def run_signals(
             for pair_id, series in (ratios or {}).items()
             for day, ratio in series.items()
         ],
+        "signals.market_signal_event": [],
     }
     connection = open_scratch(threads)
     connection.execute("attach ':memory:' as raw")
@@ -84,6 +85,7 @@ def run_signals(
         list(closes),
     )
     connection.execute("create schema indices")
+    connection.execute("create schema signals")
     for table, rows in given.items():
         documented = [(c.name, c.type) for c in project.models[table].doc.columns]
         _fill(connection, table, documented, rows)

@@ -80,14 +80,22 @@ def five_years(profile: str, small: float, large: float) -> Given:
     return {"indices.index_statistic_daily": rows}
 
 
-def breadth(share: float) -> Given:
+def breadth(share: float, dispersion: float = 0.3) -> Given:
+    """Return coins that beat Bitcoin, and how far they go apart; before 2024 it was 0.2.
+
+    A wild month before 2024 makes the mean of then the larger one, and the median no larger.
+    """
     days = [date(2023, 6, 1) + timedelta(days=n) for n in range(800)]
     rows = [
         {
             "index_id": "top100",
             "market_date": day,
             "beating_btc_90d_fraction": share,
-            "dispersion_30d_fraction": 0.3 if day >= date(2024, 1, 11) else 0.2,
+            "dispersion_30d_fraction": dispersion
+            if day >= date(2024, 1, 11)
+            else 9.0
+            if day < date(2023, 7, 1)
+            else 0.2,
         }
         for day in days
     ]
@@ -291,9 +299,17 @@ def equity_returns(size: float) -> Given:
     return {"signals.equity_pair_daily": rows}
 
 
-def mood(score: float) -> Given:
-    row = {"market_date": EVE, "source": "alternative_me", "stale_days": 0, "score": score}
-    return {"signals.external_sentiment_daily": [row]}
+def mood(score: float, before: float | None = 11.0) -> Given:
+    rows = [
+        {"market_date": day, "source": "alternative_me", "stale_days": 0, "score": value}
+        for day, value in ((EVE - timedelta(days=30), before), (EVE, score))
+    ]
+    return {"signals.external_sentiment_daily": rows}
+
+
+def bitcoin_high(close: float, perp_high: float | None) -> Given:
+    row = {"market_date": EVE, "price_usd": close, "perp_high_usd": perp_high}
+    return {"signals.bitcoin_daily": [row]}
 
 
 def lows(profile: str, since: date) -> Given:
@@ -317,6 +333,7 @@ CASES: list[tuple[str, Given, Given]] = [
     ("A7L", five_years("mv_compat", -0.08, 3.8), five_years("mv_compat", -0.08, 1.0)),
     ("A7S", five_years("mv_compat", -0.08, 3.8), five_years("mv_compat", 3.0, 3.8)),
     ("A8", breadth(0.3), breadth(0.7)),
+    ("A8", breadth(0.3), breadth(0.3, 0.19)),
     ("A10D", totals(30), totals(40)),
     ("A11", recovery(3e12), recovery(5e12)),
     ("A11", recovery(3e12), recovery(3e12, date(2025, 11, 1))),
@@ -343,7 +360,11 @@ CASES: list[tuple[str, Given, Given]] = [
     ("B18", flows(9), flows(3)),
     ("B20", named_flows(-1.0, -1.0), named_flows(-1.0, 1.0)),
     ("B21", net_flow(-0.2), net_flow(0.2)),
+    ("B2", bitcoin_high(95_000.0, 97_900.0), bitcoin_high(97_000.0, 99_000.0)),
+    ("B2", bitcoin_high(97_000.0, None), bitcoin_high(95_000.0, None)),
     ("B22", mood(61.0), mood(40.0)),
+    ("B22", mood(61.0), mood(61.0, 70.0)),
+    ("B22", mood(61.0), mood(61.0, None)),
     ("B23", equity_returns(0.02), equity_returns(0.005)),
     (
         "B24",

@@ -26,6 +26,7 @@ TABLES = (
     "signals.bitcoin_daily",
     "signals.breadth_daily",
     "signals.coin_return_daily",
+    "signals.coin_strength_daily",
     "signals.coin_turnover_daily",
     "signals.crash_trigger_daily",
     "signals.crowding_asset_daily",
@@ -49,6 +50,7 @@ TABLES = (
     "signals.market_cap_daily",
     "signals.market_event",
     "signals.market_event_span",
+    "signals.market_signal_event",
     "signals.member_daily",
     "signals.onchain_flow_daily",
     "signals.open_interest_market_daily",
@@ -59,12 +61,16 @@ TABLES = (
     "signals.rank_tilt_daily",
     "signals.rank_tilt_input_daily",
     "signals.reference_price_daily",
+    "signals.regime_daily",
     "signals.risk_aversion_component_daily",
     "signals.risk_aversion_daily",
     "signals.sentiment_component_daily",
     "signals.sentiment_composite_daily",
     "signals.sentiment_reading_daily",
+    "signals.sentiment_twin_daily",
     "signals.signal_daily",
+    "signals.signal_repeat_daily",
+    "signals.signal_trust_daily",
     "signals.signal_value_asset_daily",
     "signals.signal_value_daily",
     "signals.signal_value_equity_daily",
@@ -77,6 +83,9 @@ FILLED_LATER = {"signals.market_event", "signals.market_event_span"}
 EMPTY_COLUMNS = {
     ("signals.risk_aversion_daily", "percentile_pct"),
     ("signals.risk_aversion_daily", "drawdown_pct"),
+    ("signals.sentiment_composite_daily", "composite_twin_score"),
+    ("signals.sentiment_twin_daily", "twin_score"),
+    ("signals.sentiment_twin_daily", "explained_fraction"),
 }
 LAST = FIRST + timedelta(days=DAY_COUNT - 1)
 
@@ -167,7 +176,7 @@ def assert_same(found: list[Row], expected: list[Row], name: str) -> None:
 
 def dated(rows: list[Row], last: date) -> list[Row]:
     """Return the rows of days up to ``last``; a day is the first of its columns that is one."""
-    day = next(name for name in ("market_date", "week_end_date") if name in rows[0])
+    day = next(name for name in ("market_date", "week_end_date", "event_date") if name in rows[0])
     return [row for row in rows if row[day] <= last]
 
 

@@ -36,12 +36,19 @@ def signals(
     rows: Sequence[Row],
     observed: dict[str, Sequence[date]],
     table: str = "signals.signal_value_market_daily",
-    day_count: int = COUNT,
+    quality: Sequence[Row] = (),
 ) -> dict[date, Row]:
     """Return the long table's rows of values that a test gives, on days with these inputs."""
-    datasets = {"sentiment": "raw.sentiment_daily", "stablecoin": "raw.stablecoin_daily"}
+    given = given_inputs(observed) | {table: rows, "signals.signal_quality": quality}
+    with build("signals.signal_daily", given) as built:
+        return {row["market_date"]: row for row in built.rows("signals.signal_daily")}
+
+
+def given_inputs(
+    observed: dict[str, Sequence[date]], day_count: int = COUNT
+) -> dict[str, Sequence[Row]]:
+    """Return the tables under the long one: no values yet, and inputs on these days."""
     given: dict[str, Sequence[Row]] = dict.fromkeys(UNIONS, ()) | {
-        table: rows,
         "staging.market_calendar": [{"market_date": day} for day in days_from(START, day_count)],
         "staging.coin_price_daily": [
             {
@@ -53,17 +60,16 @@ def signals(
             for day in observed.get("price", ())
         ],
         "staging.equity_close_daily": [
-            {"session_date": day, "ticker": "RUT", "ticker_kind": "index"}
-            for day in observed.get("equity", ())
+            {"session_date": day, "ticker": ticker, "ticker_kind": kind}
+            for name, ticker, kind in (("equity", "RUT", "index"), ("vix", "VIX", "volatility"))
+            for day in observed.get(name, ())
         ],
     }
-    given |= {
-        datasets[name]: [raw_row(day, score=1.0) for day in days]
+    return given | {
+        f"raw.{name}_daily": [raw_row(day) for day in days]
         for name, days in observed.items()
-        if name in datasets
+        if name not in {"price", "equity", "vix"}
     }
-    with build("signals.signal_daily", given) as built:
-        return {row["market_date"]: row for row in built.rows("signals.signal_daily")}
 
 
 ALL_DAYS = days_from(START, COUNT)
@@ -87,20 +93,22 @@ def test_fresh_full_and_old_enough_is_as_sure_as_one_source_gets() -> None:
     assert row["is_reconstructed"] is False
 
 
-def test_young_series_is_withheld_and_then_trusted_more() -> None:
+def test_young_series_is_insufficient_and_then_trusted_more() -> None:
     rows = [value_row(day, "S03", float(n)) for n, day in enumerate(ALL_DAYS)]
     told = signals(rows, {"price": ALL_DAYS})
-    withheld = told[ALL_DAYS[120]]  # 121 of 365 times 0.9
-    assert (withheld["value"], withheld["percentile_pct"]) == (None, None)
-    assert withheld["state"] == "withheld"
-    assert withheld["confidence_label"] == "none"
-    assert withheld["observation_count"] == 121
-    assert told[ALL_DAYS[121]]["value"] == 121
-    assert told[ALL_DAYS[121]]["confidence_label"] == "low"
+    young = told[ALL_DAYS[178]]
+    assert (young["value"], young["percentile_pct"], young["robust_z"]) == (None, None, None)
+    assert young["state"] == "insufficient"
+    assert (young["confidence_score"], young["confidence_label"]) == (0, "none")
+    assert young["observation_count"] == 179
+    older = told[ALL_DAYS[179]]
+    assert (older["value"], older["state"]) == (179, "normal")
+    assert older["confidence_score"] == pytest.approx(180 / 365 * 0.9)
+    assert older["confidence_label"] == "low"
+    assert older["robust_z"] is not None
     assert told[ALL_DAYS[363]]["percentile_pct"] is None
     assert told[ALL_DAYS[364]]["percentile_pct"] == 100
-    assert told[ALL_DAYS[178]]["robust_z"] is None
-    assert told[ALL_DAYS[179]]["robust_z"] is not None
+    assert told[ALL_DAYS[364]]["confidence_label"] == "high"
 
 
 def test_missing_coverage_lowers_confidence() -> None:
@@ -125,7 +133,7 @@ def test_stale_input_withholds_the_value() -> None:
 
 
 def test_signal_is_as_fresh_as_its_stalest_input() -> None:
-    rows = [value_row(day, "S16", 0.1) for day in ALL_DAYS]
+    rows = [value_row(day, "S16", 0.001 * n) for n, day in enumerate(ALL_DAYS)]
     told = signals(rows, {"price": ALL_DAYS, "equity": ALL_DAYS[:-5]})
     assert told[ALL_DAYS[-2]]["freshness_fraction"] == 1  # four days without a session
     assert told[ALL_DAYS[-1]]["freshness_fraction"] == 0
@@ -139,6 +147,19 @@ def test_insufficient_value_has_no_confidence_and_keeps_its_word() -> None:
     told = signals(rows, {"price": ALL_DAYS})
     assert {row["state"] for row in told.values()} == {"insufficient"}
     assert {row["confidence_score"] for row in told.values()} == {0}
+
+
+def test_word_of_its_own_table_for_no_value_stays() -> None:
+    rows = [value_row(day, "S05", None, state="no_gain") for day in ALL_DAYS[:3]]
+    told = signals(rows, {"price": ALL_DAYS})
+    assert {row["state"] for row in told.values()} == {"no_gain"}
+
+
+def test_insufficient_in_its_own_table_is_no_value_here() -> None:
+    rows = [value_row(day, "S03", 0.01 * n) for n, day in enumerate(ALL_DAYS)]
+    rows[-1]["state"] = "insufficient"
+    row = signals(rows, {"price": ALL_DAYS})[ALL_DAYS[-1]]
+    assert (row["value"], row["state"], row["confidence_score"]) == (None, "insufficient", 0)
 
 
 @pytest.mark.parametrize(("gap", "agreement"), [(0, 1.0), (5, 0.75), (30, 0.0), (None, 0.9)])

@@ -15,13 +15,13 @@ from typing import Any
 import duckdb
 import pytest
 from given_tables import _fill
-from harness import Row, shipped_project, shipped_rows
+from harness import Row, run_market, shipped_project, shipped_rows
 from rich.console import Console
 
 from pipeline.claims import VERDICTS, claims_table, format_figure, read_claims, summary
 from pipeline.database import open_read_only
 from pipeline.errors import ConfigurationError
-from pipeline.signal_docs import render_pages
+from pipeline.signal_docs import SHARED_TABLES, related_tables, render_pages
 from pipeline.signal_page import (
     BARS,
     definition_lines,
@@ -64,6 +64,41 @@ def test_page_has_every_column_of_the_table(pages: dict[str, str], signal: Row) 
     assert f"| `{signal['value_column']}` |" in documented
     assert signal["title"] in page.splitlines()[0]
     assert ("Not tested" in page) == (not signal["is_daily"] or signal["orientation"] == 0)
+
+
+def test_every_published_table_of_signals_is_on_a_page(pages: dict[str, str]) -> None:
+    project = shipped_project()
+    published = {
+        name
+        for name, model in project.models.items()
+        if name.startswith("signals.") and model.doc.is_published
+    }
+    own = {row["table_name"] for row in SIGNALS}
+    beside = {name for table in own for name in related_tables(project.models[table], project)}
+    assert published - own - beside - set(SHARED_TABLES) == set()
+    text = "\n".join(pages.values())
+    assert [name for name in beside if f"- `{name}`: " not in text] == []
+
+
+def test_every_column_of_signals_has_its_meaning_in_the_database() -> None:
+    models = {
+        name: model
+        for name, model in shipped_project().models.items()
+        if name.startswith("signals.") and model.doc.is_published
+    }
+    with run_market([], only=models, with_comments=True) as market:
+        comments = {
+            (f"signals.{table}", column): comment
+            for table, column, comment in market.connection.execute(
+                "select table_name, column_name, comment from duckdb_columns() "
+                "where schema_name = 'signals'"
+            ).fetchall()
+        }
+    for name, model in models.items():
+        for column in model.doc.columns:
+            comment = comments[name, column.name]
+            assert comment is not None, (name, column.name)
+            assert " ".join(column.meaning.split()) in " ".join(comment.split())
 
 
 def claim(claim_id: str, verdict: str, **overrides: Any) -> Row:
@@ -201,8 +236,8 @@ def test_ledger_is_in_the_order_of_the_articles(published: duckdb.DuckDBPyConnec
     assert re.search(r"B1\s+not confirmed\s+440\.0 bn", text)
     assert re.search(r"own\s+pending\s+-\s", text)
     assert summary(rows) == (
-        "5 claims by 2026-03-01: 1 confirmed, 1 confirmed with caveat, 1 not confirmed, "
-        "1 refuted, 1 pending"
+        "4 claims in 5 readings by 2026-03-01: 1 confirmed, 1 confirmed with caveat, "
+        "1 not confirmed, 1 refuted, 1 pending"
     )
 
 

@@ -46,6 +46,7 @@ def values_of(values: np.ndarray, signal_id: str = "S99", entity: str = "market"
             "market_date": pd.date_range(FIRST, periods=len(values)),
             "value": values,
             "percentile_pct": ranks,
+            "is_reconstructed": True,
         }
     )
 

@@ -81,6 +81,11 @@ BREACHES = {
         "update indices.index_level_daily set market_value_usd = null "
         f"where market_date = {ONE_DAY} and index_id = 'top100'",
     ],
+    "signals_are_plausible": [
+        "insert into signals.signal_block "
+        f"values ('S03', 'small_over_large', '{reason}', 'A figure', {ONE_DAY})"
+        for reason in ("too_good", "frozen")
+    ],
     "small_keeps_enough_members": [
         "insert into indices.member_shortfall select distinct profile, effective_date, "
         f"{ONE_DAY}, 21, 22 from indices.constituent "

@@ -12,6 +12,7 @@ from pipeline.statistics.events import merge_episodes, study_events
 from pipeline.statistics.resampling import generator_for
 from pipeline.statistics.tables.frames import as_date, as_days, as_of_days, frame_of, groups
 
+TARGETS = ("top100", "top100_ex_btc", "small", "small_minus_large", "top100_new_record")
 MIN_EVENT_COUNT = 3
 WEAK_EVENT_COUNT = 10
 TESTABLE_EVENT_COUNT = 30
@@ -45,8 +46,9 @@ def event_study(events: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row per month's end (and the newest day), event_kind, subject, horizon and target
-        with at least one finished outcome. Events of one kind nearer to each other than the
-        horizon count as one. Fewer than 3 give no figures and the state ``insufficient``.
+        of ``TARGETS`` with at least one finished outcome. Events of one kind nearer to each
+        other than the horizon count as one. Fewer than 3 give no figures and the state
+        ``insufficient``.
     """
     rows: list[dict[str, Any]] = []
     newest = as_of_days(np.sort(as_days(outcomes["exit_date"])))
@@ -54,7 +56,7 @@ def event_study(events: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
         (str(kind), str(subject)): np.unique(as_days(found["event_date"]))
         for (kind, subject), found in events.groupby(["event_kind", "subject"], sort=True)
     }
-    for target_id, target in groups(outcomes, "target_id"):
+    for target_id, target in groups(outcomes[outcomes["target_id"].isin(TARGETS)], "target_id"):
         for horizon, series in target.groupby("horizon_days", sort=True):
             days = as_days(series["market_date"])
             exits = as_days(series["exit_date"])

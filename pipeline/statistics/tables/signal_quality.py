@@ -20,15 +20,17 @@ from pipeline.statistics.resampling import generator_for, mean_block_length
 from pipeline.statistics.tables.frames import as_date, as_days, frame_of, groups
 
 HORIZON_DAYS = (1, 7, 30, 90)
-TARGETS = ("top100", "top100_ex_btc", "small", "small_minus_large")
+TARGETS = ("top100", "top100_ex_btc", "large_ex_btc", "small", "small_minus_large")
 VOLATILITY_TARGET = "small_volatility"
 MIN_VALUE_COUNT = 365
+MIN_LIVE_COUNT = 250
 QUINTILE_EFFECTIVE_COUNT = 20
 MIN_EFFECTIVE_COUNT = 3
 WEAK_EFFECTIVE_COUNT = 10
 TESTABLE_EFFECTIVE_COUNT = 30
 FALSE_DISCOVERY_RATE = 0.1
 IMPLAUSIBLE_CORRELATION = 0.15
+IMPLAUSIBLE_CORRELATION_T_VALUE = 4.0
 IMPLAUSIBLE_T_VALUE = 8.0
 IMPLAUSIBLE_HIT_FRACTION = 0.65
 IMPLAUSIBLE_MIN_COUNT = 200
@@ -68,14 +70,15 @@ def signal_quality(
 
     Args:
         definitions: ``reference.signal_definition``: signal_id, entity_kind, orientation.
-        values: ``signals.signal_daily``: signal_id, entity, market_date, value,
-            percentile_pct.
+        values: ``signals.signal_trust_daily``: signal_id, entity, market_date, value,
+            percentile_pct, is_reconstructed.
         outcomes: ``signals.forward_outcome_daily``: target_id, horizon_days, market_date,
             outcome_fraction, from the close of the day after.
 
     Returns:
         One row per series with a direction and 365 values or more, target, horizon, sample
-        and bucket. Series of single coins are left out, but for Bitcoin.
+        and bucket. Series of single coins are left out, but for Bitcoin. Where one row of a
+        series is too good to be true, no row of the series has a verdict.
     """
     targets = _targets(outcomes)
     orientation = dict(zip(definitions["signal_id"], definitions["orientation"], strict=True))
@@ -124,13 +127,15 @@ def _samples(
     values, percentiles = as_floats(series["value"]), as_floats(series["percentile_pct"])
     both, at, of = np.intersect1d(days, target[0], assume_unique=True, return_indices=True)
     values, percentiles, moves = values[at], percentiles[at], target[1][of]
+    is_live = ~series["is_reconstructed"].to_numpy(dtype=bool)[at]
     rows: list[dict[str, Any]] = []
-    for sample, is_in in (
-        ("all", np.ones(len(both), dtype=bool)),
-        ("pre_etp", both < ETP_LAUNCH_DAY),
-        ("post_etp", both >= ETP_LAUNCH_DAY),
+    for sample, is_in, least in (
+        ("all", np.ones(len(both), dtype=bool), MIN_EFFECTIVE_COUNT),
+        ("pre_etp", both < ETP_LAUNCH_DAY, MIN_EFFECTIVE_COUNT),
+        ("post_etp", both >= ETP_LAUNCH_DAY, MIN_EFFECTIVE_COUNT),
+        ("live", is_live, MIN_LIVE_COUNT),
     ):
-        if is_in.sum() >= MIN_EFFECTIVE_COUNT:
+        if is_in.sum() >= least:
             rows += _buckets(
                 key | {"sample": sample},
                 (both[is_in], values[is_in], percentiles[is_in], moves[is_in]),
@@ -211,18 +216,21 @@ def _with_verdicts(rows: list[dict[str, Any]]) -> pd.DataFrame:
     frame = frame_of(rows, [*(c for c in COLUMNS if c not in {"verdict", "state"}), "sign"])
     frame["p_value_adjusted"] = adjust_p_values(frame["p_value"])
     too_good = _too_good(frame)
+    series = frame["signal_id"] + "\n" + frame["entity"]
+    of_too_good = series.isin(set(series[too_good])).to_numpy()
     too_few = ~(frame["effective_count"] >= WEAK_EFFECTIVE_COUNT) | frame["p_value"].isna()
     is_found = frame["p_value_adjusted"] < FALSE_DISCOVERY_RATE
     is_return = frame["target_id"] != VOLATILITY_TARGET
     frame["verdict"] = np.select(
         [
-            too_few,
             too_good,
+            of_too_good,
+            too_few,
             is_found & (frame["sign"] > 0) & is_return,
             is_found & (frame["sign"] < 0) & is_return,
             is_found,
         ],
-        ["insufficient", "implausible", "supports", "contradicts", "differs"],
+        ["implausible", "withheld", "insufficient", "supports", "contradicts", "differs"],
         "no_evidence",
     )
     frame["state"] = np.select(
@@ -238,12 +246,20 @@ def _with_verdicts(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def _too_good(frame: pd.DataFrame) -> Bools:
-    """Return what no honest daily signal attains: a day has slipped, or the source is stale."""
+    """Return what no honest daily signal attains: a day has slipped, or the source is stale.
+
+    A correlation has to be beyond chance as well: over 200 days one of 0.15 is noise in one
+    case of thirty.
+    """
     is_next_day = (frame["horizon_days"] == 1) & (frame["target_id"] != VOLATILITY_TARGET)
     has_many = frame["observation_count"] > IMPLAUSIBLE_MIN_COUNT
+    size = frame["hac_t_value"].abs()
     figures = (
-        (frame["rank_information"].abs() > IMPLAUSIBLE_CORRELATION)
-        | (frame["hac_t_value"].abs() > IMPLAUSIBLE_T_VALUE)
+        (
+            (frame["rank_information"].abs() > IMPLAUSIBLE_CORRELATION)
+            & (size > IMPLAUSIBLE_CORRELATION_T_VALUE)
+        )
+        | (size > IMPLAUSIBLE_T_VALUE)
         | (frame["hit_fraction"] > IMPLAUSIBLE_HIT_FRACTION)
     )
     found: Bools = (is_next_day & has_many & figures).to_numpy(dtype=bool)

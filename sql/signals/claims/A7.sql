@@ -14,8 +14,12 @@ final as (
         count(return_5y_fraction) as input_count,
         min(market_date) as first_input_date,
         max(market_date) as last_input_date,
-        true as is_supported,
-        'Our index, not the licensed one' as caveat,
+        max(return_5y_fraction) >= -0.4 as is_supported,
+        case
+            when max(return_5y_fraction) > 0
+                then 'Our index, not the licensed one: it gained where that one lost'
+            else 'Our index, not the licensed one'
+        end as caveat,
         printf(
             'Five years to the Sunday: %+.1f %%', 100 * max(return_5y_fraction)
         ) as evidence

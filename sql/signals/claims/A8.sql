@@ -1,6 +1,7 @@
 -- Grain: one row.
 -- Share of coins that beat Bitcoin over 90 days since January 2024, and how far apart
--- coins go since then against before.
+-- coins go since then against before: median against median, as a few wild months of
+-- 2021 make the mean.
 with readings as (
     select * from signals.breadth_daily
     where index_id = 'top100' and market_date <= date '2025-11-16'
@@ -20,7 +21,7 @@ final as (
         min(market_date) filter (where is_post) as first_input_date,
         max(market_date) filter (where is_post) as last_input_date,
         coalesce(
-            avg(dispersion_30d_fraction) filter (where is_post)
+            median(dispersion_30d_fraction) filter (where is_post)
             > median(dispersion_30d_fraction) filter (where not is_post),
             false
         ) as is_supported,
@@ -28,7 +29,7 @@ final as (
         printf(
             'On average %.0f %% beat Bitcoin; dispersion %.3f after, %.3f before',
             100 * avg(beating_btc_90d_fraction) filter (where is_post),
-            avg(dispersion_30d_fraction) filter (where is_post),
+            median(dispersion_30d_fraction) filter (where is_post),
             median(dispersion_30d_fraction) filter (where not is_post)
         ) as evidence
     from regimes

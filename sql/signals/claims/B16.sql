@@ -14,7 +14,7 @@ final as (
         min(market_date) as first_input_date,
         max(market_date) as last_input_date,
         coalesce(max(median_drawdown_fraction) <= -0.7, false) as is_supported,
-        cast(null as varchar) as caveat,
+        'Of the coins of our top 100; highs before our history are not seen' as caveat,
         printf(
             '%.1f %% down 80 to 90 %%, %.1f %% down more; median %.0f %%',
             100 * max(down_80_90_fraction),

@@ -27,7 +27,8 @@ final as (
         min(session_date) as first_input_date,
         max(session_date) as last_input_date,
         true as is_supported,
-        'The base worth is itself an estimate from the press' as caveat,
+        'Consistent rather than checked: the base worth was worked out from this claim'
+            as caveat,
         printf(
             '%s: estimated %.0f bn dollars',
             max(ticker),

@@ -40,9 +40,9 @@ final as (
             when max(subject) in ('IWM', 'iwm_over_spy') then 'By the fund IWM'
         end as caveat,
         printf(
-            '%d episodes of %s: %s',
-            max(event_count),
+            'Episodes of %s: %d; %s',
             max(subject),
+            max(event_count),
             coalesce(
                 printf(
                     'mean %+.3f against %+.3f on any day (p %.2f)',
