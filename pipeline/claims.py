@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+TABLE_MIN_WIDTH = 110
 VERDICTS = {
     "confirmed": "green",
     "confirmed_with_caveat": "green",
@@ -59,24 +61,46 @@ def _place(claim_id: str) -> tuple[str, int, str]:
     return head, int(digits or 0), rest
 
 
-def claims_table(rows: Sequence[Row]) -> Table:
-    """Return the ledger as a table for a terminal."""
+def claims_view(rows: Sequence[Row], width: int) -> RenderableType:
+    """Return the ledger for a terminal.
+
+    Args:
+        rows: Rows of the ledger.
+        width: Columns of the terminal; a table does not fit into a narrow one.
+    """
+    if width < TABLE_MIN_WIDTH:
+        return Group(*map(_claim_lines, rows))
     table = Table(header_style="bold", box=None, pad_edge=False)
     for name, justify in (("claim", "left"), ("verdict", "left"), ("found", "right")):
         table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     table.add_column("claimed", justify="right", no_wrap=True)
     table.add_column("what was said, and what we found", overflow="fold")
     for row in rows:
-        colour = VERDICTS[row["verdict"]]
-        remarks = [row["wording"], row["evidence"], row["caveat"]]
         table.add_row(
             escape(row["claim_id"]),
-            f"[{colour}]{row['verdict'].replace('_', ' ')}[/]",
+            _verdict(row),
             format_figure(row["actual_value"]),
             escape(claimed(row)),
-            escape(". ".join(str(remark) for remark in remarks if remark)),
+            _remarks(row),
         )
     return table
+
+
+def _claim_lines(row: Row) -> str:
+    return (
+        f"[bold]{escape(row['claim_id'])}[/] {_verdict(row)}: "
+        f"found {format_figure(row['actual_value'])}, claimed {escape(claimed(row))}\n"
+        f"  {_remarks(row)}"
+    )
+
+
+def _verdict(row: Row) -> str:
+    return f"[{VERDICTS[row['verdict']]}]{row['verdict'].replace('_', ' ')}[/]"
+
+
+def _remarks(row: Row) -> str:
+    remarks = [row["wording"], row["evidence"], row["caveat"]]
+    return escape(". ".join(str(remark) for remark in remarks if remark))
 
 
 def claimed(row: Row) -> str:

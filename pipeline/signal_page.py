@@ -1,15 +1,10 @@
-"""One signal as ``tidemark signal ID`` prints it: definition, values, history, quality."""
+"""What the published file has of one signal: definition, values, history, quality."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
-
-from rich.markup import escape
-from rich.table import Table
 
 from pipeline.database import quote_name
 from pipeline.errors import ConfigurationError
@@ -21,9 +16,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-BARS = "▁▂▃▄▅▆▇█"
 HISTORY_DAYS = 365
-SPARKLINE_WIDTH = 60
 
 
 @dataclass(frozen=True)
@@ -152,93 +145,3 @@ def _quality(
         "order by p_value nulls last, entity, target_id, horizon_days",
         [signal_id, entity],
     )
-
-
-def sparkline(values: Sequence[float | None], width: int = SPARKLINE_WIDTH) -> str:
-    """Return values as a row of bars, the newest on the right.
-
-    Args:
-        values: In time order; a missing value is a blank.
-        width: Bars at most; more values are averaged into them.
-    """
-    if not values:
-        return ""
-    count = min(width, len(values))
-    edges = [round(place * len(values) / count) for place in range(count + 1)]
-    means: list[float | None] = []
-    for start, end in pairwise(edges):
-        known = [v for v in values[start:end] if v is not None and math.isfinite(v)]
-        means.append(sum(known) / len(known) if known else None)
-    levels = [mean for mean in means if mean is not None]
-    if not levels:
-        return " " * count
-    low, span = min(levels), max(levels) - min(levels)
-    return "".join(
-        " "
-        if mean is None
-        else BARS[len(BARS) // 2]
-        if span == 0
-        else BARS[min(int((mean - low) / span * len(BARS)), len(BARS) - 1)]
-        for mean in means
-    )
-
-
-def definition_lines(page: SignalPage) -> list[str]:
-    """Return what the signal is, line by line, for a terminal."""
-    definition = page.definition
-    reading = {1: "more is more appetite for risk", -1: "more is less appetite for risk"}
-    return [
-        f"[bold]{definition['signal_id']}[/] {escape(definition['title'])} "
-        f"({escape(definition['slug'])}, version {definition['version']})",
-        f"{escape(definition['table_name'])}.{escape(definition['value_column'])}, in "
-        f"{escape(definition['unit'])}; {reading.get(definition['orientation'], 'no direction')}",
-        f"needs {escape(definition['required_inputs'].replace(';', ', '))} and "
-        f"{definition['minimum_observations']} observations",
-        f"states: {escape(definition['thresholds'])}",
-    ]
-
-
-def values_table(page: SignalPage, limit: int) -> Table:
-    """Return the last value of each series with its last year."""
-    table = Table(header_style="bold", box=None, pad_edge=False)
-    for name in ("series", "day", "value", "percentile", "state", "confidence", "last year"):
-        is_number = name in {"value", "percentile"}
-        table.add_column(
-            name, justify="right" if is_number else "left", no_wrap=name == "last year"
-        )
-    for row in page.series[:limit]:
-        table.add_row(
-            escape(row["entity"]),
-            str(row["market_date"]),
-            _figure(row["value"]),
-            _figure(row["percentile_pct"], "{:.0f}"),
-            row["state"] or "",
-            row["confidence_label"] or "",
-            sparkline(row["history"], 30),
-        )
-    return table
-
-
-def quality_table(page: SignalPage, limit: int) -> Table:
-    """Return what followed the signal, the surest first."""
-    table = Table(header_style="bold", box=None, pad_edge=False)
-    names = ("series", "what followed", "days", "windows", "rank IC", "t", "p adjusted", "verdict")
-    for name in names:
-        is_text = name in {"series", "what followed", "verdict"}
-        table.add_column(name, justify="left" if is_text else "right", no_wrap=is_text)
-    for row in page.quality[:limit]:
-        table.add_row(
-            escape(row["entity"]),
-            row["target_id"],
-            str(row["horizon_days"]),
-            _figure(row["effective_count"], "{:.0f}"),
-            _figure(row["rank_information"], "{:+.3f}"),
-            _figure(row["hac_t_value"], "{:+.1f}"),
-            _figure(row["p_value_adjusted"], "{:.2f}"),
-            row["verdict"].replace("_", " "),
-        )
-    return table
-
-
-def _figure(value: float | None, form: str = "{:,.4g}") -> str:
-    return "-" if value is None else form.format(value)

@@ -142,7 +142,7 @@ def claims(
     as_json: AsJson = False,
 ) -> None:
     """Show what became of every claim that the press made about the market."""
-    from pipeline.claims import claims_table, read_claims, summary
+    from pipeline.claims import claims_view, read_claims, summary
     from pipeline.database import open_read_only
 
     with open_read_only(load_settings().published_file) as connection:
@@ -150,7 +150,7 @@ def claims(
     if as_json:
         console.print_json(rows)
         return
-    console.out.print(claims_table(rows))
+    console.out.print(claims_view(rows, console.out.width))
     console.out.print(summary(rows))
 
 
@@ -164,7 +164,8 @@ def signal(
     """Show one signal: what it is, its last values and year, and what followed it."""
     from pipeline.database import open_read_only
     from pipeline.models import load_project
-    from pipeline.signal_page import definition_lines, quality_table, read_signal, values_table
+    from pipeline.signal_page import read_signal
+    from pipeline.signal_text import definition_lines, quality_view, values_view
 
     settings = load_settings()
     project = load_project(settings.sql_dir, settings.reference_dir)
@@ -175,5 +176,5 @@ def signal(
         return
     for line in definition_lines(page):
         console.out.print(line, soft_wrap=True)
-    console.out.print(values_table(page, top))
-    console.out.print(quality_table(page, top) if page.quality else "no test of what followed it")
+    console.out.print(values_view(page, top, console.out.width))
+    console.out.print(quality_view(page, top, console.out.width))

@@ -18,18 +18,12 @@ from given_tables import _fill
 from harness import Row, run_market, shipped_project, shipped_rows
 from rich.console import Console
 
-from pipeline.claims import VERDICTS, claims_table, format_figure, read_claims, summary
+from pipeline.claims import VERDICTS, claims_view, format_figure, read_claims, summary
 from pipeline.database import open_read_only
 from pipeline.errors import ConfigurationError
 from pipeline.signal_docs import SHARED_TABLES, related_tables, render_pages
-from pipeline.signal_page import (
-    BARS,
-    definition_lines,
-    quality_table,
-    read_signal,
-    sparkline,
-    values_table,
-)
+from pipeline.signal_page import SignalPage, read_signal
+from pipeline.signal_text import BARS, definition_lines, quality_view, sparkline, values_view
 
 DOCS = Path(__file__).parents[2] / "docs" / "signals"
 SIGNALS = shipped_rows("reference.signal_definition")
@@ -122,6 +116,7 @@ def quality(target_id: str, p_value: float | None, **overrides: Any) -> Row:
         "entity": "small_over_large",
         "target_id": target_id,
         "horizon_days": 7,
+        "last_date": LAST,
         "sample": "all",
         "bucket": "all",
         "observation_count": 700,
@@ -219,8 +214,8 @@ def test_command_signal_prints_the_signal(home: Path) -> None:
     assert len(page["quality"]) == 3
 
 
-def text_of(*printed: object) -> str:
-    console = Console(width=160, color_system=None)
+def text_of(*printed: object, width: int = 160) -> str:
+    console = Console(width=width, color_system=None)
     with console.capture() as capture:
         for item in printed:
             console.print(item)
@@ -230,7 +225,7 @@ def text_of(*printed: object) -> str:
 def test_ledger_is_in_the_order_of_the_articles(published: duckdb.DuckDBPyConnection) -> None:
     rows = read_claims(published)
     assert [row["claim_id"] for row in rows] == ["A2", "A10", "A10D", "B1", "own"]
-    text = text_of(claims_table(rows))
+    text = text_of(claims_view(rows, 160))
     assert re.search(r"A10D\s+confirmed with caveat\s+1\.5\s+1 ± 0\.5 fraction", text)
     assert "Found A2 [1]" in text
     assert re.search(r"B1\s+not confirmed\s+440\.0 bn", text)
@@ -288,11 +283,42 @@ def test_signal_prints_definition_values_and_quality(
     published: duckdb.DuckDBPyConnection,
 ) -> None:
     page = read_signal(published, shipped_project(), "S03", "small_over_large")
-    text = text_of(*definition_lines(page), values_table(page, 9), quality_table(page, 9))
+    text = text_of(*definition_lines(page), values_view(page, 9, 160), quality_view(page, 9, 160))
     assert "more is more appetite for risk" in text
     assert re.search(r"small_over_large\s+2026-03-01\s+399\s+42\s+risk_on\s+high\s+▁", text)
     assert "+0.123" in text
     assert "mid_over_large" not in text
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_narrow_terminal_loses_nothing(published: duckdb.DuckDBPyConnection, width: int) -> None:
+    page = read_signal(published, shipped_project(), "S03", "small_over_large")
+    text = text_of(values_view(page, 9, width), quality_view(page, 9, width), width=width)
+    ledger = text_of(claims_view(read_claims(published), width), width=width)
+    assert max(map(len, (text + ledger).splitlines())) <= width
+    assert "…" not in text + ledger
+    told = " ".join(text.split())
+    assert "2026-03-01, 399, percentile 42, risk_on, confidence high" in told
+    assert "then small in 7 days: no evidence (rank IC +0.123, adjusted p 0.50)" in told
+    claims = " ".join(ledger.split())
+    assert "A10D confirmed with caveat: found 1.5, claimed 1 ± 0.5 fraction" in claims
+    assert "Said A10D. Found A10D [1]. A caveat" in claims
+
+
+def test_signal_without_values_says_why(published: duckdb.DuckDBPyConnection) -> None:
+    page = read_signal(published, shipped_project(), "S21")
+    assert page.series == []
+    text = " ".join(text_of(values_view(page, 9, 160), quality_view(page, 9, 160)).split())
+    assert "no values yet: of positioning there is too little" in text
+    assert "takes 365 values" in text
+    without_direction = SignalPage(page.definition | {"orientation": 0}, [], [])
+    assert "no direction" in text_of(quality_view(without_direction, 9, 160))
+
+
+def test_quality_itself_is_a_signal_to_look_at(published: duckdb.DuckDBPyConnection) -> None:
+    series = read_signal(published, shipped_project(), "S32").series
+    assert {row["value"] for row in series} == {0.123}
+    assert "S03 / small_over_large / small / 7 / all / all" in {r["entity"] for r in series}
 
 
 def test_slow_statistic_is_read_from_its_own_table(published: duckdb.DuckDBPyConnection) -> None:

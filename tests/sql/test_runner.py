@@ -392,6 +392,7 @@ def test_lineage_covers_every_column_that_is_made_of_another() -> None:
         ("signals.factor_weekly", "spec"),
         ("signals.liquidation_market_daily", "quality"),
         ("signals.risk_aversion_component_daily", "component_id"),
+        ("signals.signal_block", "reason"),
         ("signals.signal_value_equity_daily", "coverage_fraction"),
     }
 
