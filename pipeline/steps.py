@@ -637,9 +637,12 @@ def replay(
     Raises:
         LockedError: Another run is writing, and the differences are to be stored.
     """
+    from pipeline.raw_store import RawStore
     from pipeline.replay import landed_nights, replay_source
 
     with _lock(settings, run_id, wait_seconds) if is_applied else nullcontext():
+        if is_applied:
+            RawStore(settings.raw_dir).recover()
         return [
             replay_source(
                 settings,

@@ -137,6 +137,8 @@ class SimulatedMarket:
         day_count = _simulated_day_count(first_day, last_day)
         self._sim = _simulate(seed, first_day, day_count, coin_count, self.scenario)
         self._labels = _label_columns(self._sim.coins, labels or {})
+        # A stranger's name may hold what the string type of pandas cannot.
+        self._label_type = object if labels else None
         self._lazy_lock = threading.RLock()
         self._lazy: dict[str, Any] = {}
         self._snapshots: dict[date, pd.DataFrame] = {}
@@ -239,7 +241,10 @@ class SimulatedMarket:
             {
                 "market_date": np.array(days, dtype=object)[rows],
                 "source": "coingecko",
-                **{name: labels[columns] for name, labels in self._labels.items()},
+                **{
+                    name: pd.Series(labels[columns], dtype=self._label_type)
+                    for name, labels in self._labels.items()
+                },
                 "price_usd": paths.price_usd[at],
                 "market_cap_usd": paths.cap_usd[at],
                 "circulating_supply": paths.supply[at],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.models import Project, load_project
@@ -19,19 +20,20 @@ LEFT_OUT = {"quality.column_lineage"}
 """Tracing every column takes longer than the rest of such a night."""
 
 
-def write_small_project(sql_dir: Path, target: Path) -> Project:
-    """Copy the models in ``KEPT``, what they read and what the pipeline fills, with the audits.
+def write_small_project(sql_dir: Path, target: Path, kept: Sequence[str] = KEPT) -> Project:
+    """Copy some models, what they read and what the pipeline fills, with the audits.
 
     Args:
         sql_dir: The whole SQL folder.
         target: A folder that does not exist yet.
+        kept: The models that somebody looks at.
 
     Returns:
         The small project. Its SQL is that of the whole one; nothing in it is simplified.
     """
     whole = load_project(sql_dir)
     filled = [name for name in whole.models if name.startswith("quality.") and name not in LEFT_OUT]
-    names = {model.name for model in whole.ordered([*KEPT, *filled])}
+    names = {model.name for model in whole.ordered([*kept, *filled])}
     paths = [model.path for name, model in whole.models.items() if name in names]
     # An import of reference tables knows them by their files.
     paths += sorted((sql_dir / "reference").glob("*.csv"))
