@@ -48,6 +48,9 @@ class Scenario:
         streaks: Day from which, and for how many sessions, RUT beats SPX.
         flat_positioning: First and last day without a tilt of long/short ratios by size.
         flow_index: First day of the first planted exchange flows; they come again each year.
+        lead_coefficient: Share of the crypto market's log return in RUT's earlier one.
+        size_break: Day from which, and log return a day by which, small coins fall behind
+            large ones; no such day by default.
     """
 
     collapse_index: int = 128
@@ -55,6 +58,8 @@ class Scenario:
     streaks: tuple[tuple[int, int], ...] = ((60, 8), (1462, 14))
     flat_positioning: tuple[int, int] = (400, 459)
     flow_index: int = 40
+    lead_coefficient: float = 0.12
+    size_break: tuple[int, float] = (NEVER, 0.0)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,6 @@ _EQUITY_CORRELATION = 0.47
 _INDEX_CORRELATION = 0.85
 
 LEAD_SESSIONS = 3
-LEAD_COEFFICIENT = 0.12
 _STREAK_MARGIN = 0.0004
 # Enough days after the last one to hold LEAD_SESSIONS sessions, whatever the holidays.
 _DAYS_AHEAD = 14
@@ -88,7 +87,7 @@ def _market(seed: int, day_count: int, crash_index: int) -> tuple[Floats, Floats
     return returns, vols, shocks
 
 
-def _size(seed: int, day_count: int) -> Floats:
+def _size(seed: int, day_count: int, scenario: Scenario) -> Floats:
     noise = draw_normal(seed, Stream.SIZE, [0], day_count)[:, 0] * 0.008
     drift = _drifts(_SIZE_PHASES, day_count)
     returns = np.zeros(day_count)
@@ -97,6 +96,8 @@ def _size(seed: int, day_count: int) -> Floats:
         step = float(noise[day]) - deviation / 200
         deviation += step
         returns[day] = drift[day] + step
+    first_day, loss = scenario.size_break
+    returns[first_day:] -= loss
     return returns
 
 
@@ -111,7 +112,7 @@ def _equity(
     """Return the closing levels of the small- and large-cap index.
 
     The small-cap index moves ahead of the market: its return of a session holds
-    ``LEAD_COEFFICIENT`` of the market's log return ``LEAD_SESSIONS`` sessions later.
+    ``lead_coefficient`` of the market's log return ``LEAD_SESSIONS`` sessions later.
 
     Args:
         seed: Seed of the market.
@@ -138,7 +139,7 @@ def _equity(
     market_moves = np.diff(market_level[session_days], prepend=0.0)
     leading = session_days[:-LEAD_SESSIONS] < day_count
     rut_return[session_days[:-LEAD_SESSIONS][leading]] += (
-        LEAD_COEFFICIENT * market_moves[LEAD_SESSIONS:][leading]
+        scenario.lead_coefficient * market_moves[LEAD_SESSIONS:][leading]
     )
     _plant_streaks(rut_return, spx_return, session_days, scenario)
     return (
@@ -203,7 +204,7 @@ def simulate_factors(seed: int, epoch: date, day_count: int, scenario: Scenario)
         market_return=market_return,
         market_level=level_ahead[:day_count],
         market_vol=vols[:day_count],
-        size_return=_size(seed, day_count),
+        size_return=_size(seed, day_count, scenario),
         is_session=sessions[:day_count],
         rut_points=rut,
         spx_points=spx,

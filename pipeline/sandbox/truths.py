@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from pipeline.sandbox.cast import Scenario
+from pipeline.sandbox.cast import NEVER, Scenario
 from pipeline.sandbox.derivatives import TILT_SLOPE, VENUE_LOG_OFFSET, Derivatives
-from pipeline.sandbox.factors import LEAD_COEFFICIENT, LEAD_SESSIONS
+from pipeline.sandbox.factors import LEAD_SESSIONS
 from pipeline.sandbox.flows import Flows, Spell
 from pipeline.sandbox.sessions import is_session
 
@@ -45,6 +45,7 @@ class Truths:
         flat_days: First and last day on which that slope is 0.
         lead_sessions: RUT is this many sessions ahead of the crypto market.
         lead_coefficient: Share of the crypto market's log return in RUT's earlier one.
+        size_break_day: Day from which small coins fall behind large ones, if any.
         streaks: Winning streaks of RUT over SPX.
         accumulation: Tokens that leave the exchange.
         distribution: Tokens that come to the exchange.
@@ -60,6 +61,7 @@ class Truths:
     flat_days: tuple[date, date]
     lead_sessions: int
     lead_coefficient: float
+    size_break_day: date | None
     streaks: tuple[Streak, ...]
     accumulation: tuple[FlowSpell, ...]
     distribution: tuple[FlowSpell, ...]
@@ -114,12 +116,14 @@ def collect_truths(
     spells = [dated(spell) for spell in flows.spells]
     lasting = [spell for spell in spells if spell.first_day < spell.last_day]
     perps = derivatives.perps
+    first_behind, _ = scenario.size_break
     return Truths(
         crash_day=day_of(scenario.crash_index),
         tilt_slope=TILT_SLOPE,
         flat_days=(day_of(scenario.flat_positioning[0]), day_of(scenario.flat_positioning[1])),
         lead_sessions=LEAD_SESSIONS,
-        lead_coefficient=LEAD_COEFFICIENT,
+        lead_coefficient=scenario.lead_coefficient,
+        size_break_day=day_of(first_behind) if first_behind < NEVER else None,
         streaks=_streaks(first_day, scenario),
         accumulation=tuple(s for s in lasting if s.daily_change_fraction < 0),
         distribution=tuple(s for s in lasting if s.daily_change_fraction > 0),

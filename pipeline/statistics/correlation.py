@@ -30,14 +30,16 @@ def effective_count(first: Floats, second: Floats, max_lag: int = MAX_LAG) -> Fl
 
     Returns:
         N / (1 + 2 sum over k of (1 - k/N) rho_x(k) rho_y(k)), at most N: chance
-        autocorrelations of opposite sign must not add observations. NaN for a constant.
+        autocorrelations of opposite sign must not add observations. Both terms of the sum's
+        denominator count: the 1 is ``shared_size``, beyond 1 where both series move far on
+        the same days. NaN for a constant.
 
     Source: Bartlett (1935, 1946); Bayley and Hammersley (1946).
     """
     count = first.shape[-1]
     x, y = center(first), center(second)
     x_spread, y_spread = (x * x).sum(axis=-1), (y * y).sum(axis=-1)
-    inflation = np.ones(x.shape[:-1])
+    inflation = np.maximum(shared_size(first, second), 1.0)
     with np.errstate(invalid="ignore", divide="ignore"):
         for lag in range(1, min(max_lag, count - 1) + 1):
             x_rho = (x[..., lag:] * x[..., :-lag]).sum(axis=-1) / x_spread
@@ -45,6 +47,29 @@ def effective_count(first: Floats, second: Floats, max_lag: int = MAX_LAG) -> Fl
             inflation = inflation + 2 * (1 - lag / count) * x_rho * y_rho
     result: Floats = count / np.maximum(inflation, 1.0)
     return np.where(np.isnan(inflation), np.nan, result)
+
+
+def shared_size(first: Floats, second: Floats) -> Floats:
+    """Return how much more a correlation varies because both series are wild on the same days.
+
+    Args:
+        first: Series along the last axis, without missing values.
+        second: As many of the same length.
+
+    Returns:
+        The mean of x^2 y^2 of the standardised series over 1 + 2 r^2, which is what it is of
+        normal ones: 1 without any such relation, 2 where days are of two kinds, say. It
+        depends on the size of moves, not on whether they go the same way. NaN for a constant.
+
+    Source: of elliptical distributions, the variance of Fisher's z times n (Muirhead 1982,
+    "Aspects of multivariate statistical theory", section 5.1.4).
+    """
+    x, y = center(first), center(second)
+    correlation = correlate(first, second)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        together = (x * x * y * y).mean(axis=-1) / ((x * x).mean(axis=-1) * (y * y).mean(axis=-1))
+        shared: Floats = together / (1 + 2 * correlation**2)
+    return np.where(np.isnan(correlation), np.nan, shared)
 
 
 def fisher_interval(

@@ -16,11 +16,10 @@ DRAW_COUNT = 300
 
 @dataclass(frozen=True)
 class RankForecast:
-    """Rank correlation of a signal and what followed, with its t value and p-value."""
+    """Rank correlation of a signal and what followed, with its t value."""
 
     correlation: float
     t_value: float
-    p_value: float
 
 
 def shift_p_value(scores: Floats, outcomes: Floats) -> float:
@@ -33,7 +32,8 @@ def shift_p_value(scores: Floats, outcomes: Floats) -> float:
     Returns:
         A p-value that keeps the dependence of neighbours within either series, be it from
         windows that overlap or from a signal that moves slowly: only their alignment is
-        chance. NaN where one of them is constant.
+        chance. It is no test of a signal that is made of the earlier outcomes themselves
+        (see ``pipeline.statistics.predictability``). NaN where one of them is constant.
     """
     if np.ptp(scores) == 0 or np.ptp(outcomes) == 0:
         return NAN
@@ -53,17 +53,18 @@ def correlate_forecast(values: Floats, outcomes: Floats, lag_count: int) -> Rank
         lag_count: Lags of the Newey-West variance of the t value.
 
     Returns:
-        The correlation, the t value of the slope of ranks on ranks, and the p-value of
-        ``shift_p_value``; NaN for fewer than 3 values or where one side is constant.
+        The correlation and the t value of the slope of ranks on ranks; NaN for fewer than 3
+        values or where one side is constant. How likely it is by chance, ``forecast_p_value``
+        says, since a signal made of earlier returns does not correlate with later ones around 0.
     """
     if len(values) < 3 or np.ptp(values) == 0 or np.ptp(outcomes) == 0:
-        return RankForecast(NAN, NAN, NAN)
+        return RankForecast(NAN, NAN)
     x, y = stats.rankdata(values), stats.rankdata(outcomes)
     x, y = (x - x.mean()) / x.std(), (y - y.mean()) / y.std()
     correlation = float(np.clip(x @ y / len(x), -1, 1))
     variance = long_run_variance(x * (y - correlation * x), lag_count) / len(x)
     t_value = correlation / math.sqrt(variance) if variance > 1e-18 else NAN
-    return RankForecast(correlation, t_value, shift_p_value(x, y))
+    return RankForecast(correlation, t_value)
 
 
 def difference_t_value(is_member: Bools, outcomes: Floats, lag_count: int) -> float:

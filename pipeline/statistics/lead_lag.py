@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 
-from pipeline.statistics.arrays import NAN, Floats, Ints, center
-from pipeline.statistics.resampling import DRAW_COUNT, draw_block_positions, mean_block_length
+from pipeline.statistics.arrays import NAN, Floats, center
+from pipeline.statistics.resampling import DRAW_COUNT, draw_block_signs, mean_block_length
 
 MAX_LEAD = 20
 
@@ -17,12 +17,17 @@ MAX_LEAD = 20
 class Lead:
     """The lead of the largest correlation in absolute value, and the chance of one as large.
 
-    ``lead`` is in observations; above 0 the first series moves first.
+    ``lead`` is in observations; above 0 the first series moves first. ``apart_lead`` and what
+    follows are the same of all leads but 0: series that move together on the day may lead
+    each other beside that.
     """
 
     lead: int | None
     correlation: float
     p_value: float
+    apart_lead: int | None
+    apart_correlation: float
+    apart_p_value: float
 
 
 def cross_correlate(first: Floats, second: Floats, max_lead: int = MAX_LEAD) -> Floats:
@@ -48,40 +53,44 @@ def cross_correlate(first: Floats, second: Floats, max_lead: int = MAX_LEAD) -> 
         return np.where(spread > 0, sums / spread, np.nan)
 
 
-def draw_pairs(
+def draw_signs(
     generator: np.random.Generator, observation_count: int, draw_count: int = DRAW_COUNT
-) -> tuple[Ints, Ints]:
-    """Draw positions for two series apart from each other, in blocks.
-
-    Returns:
-        Positions of the first and of the second series, a row per draw.
-    """
+) -> Floats:
+    """Draw the signs of ``find_lead`` for series of that length, a row per draw."""
     length = mean_block_length(observation_count)
-    first = draw_block_positions(generator, observation_count, draw_count, length)
-    return first, draw_block_positions(generator, observation_count, draw_count, length)
+    return draw_block_signs(generator, observation_count, draw_count, length)
 
 
-def find_lead(
-    first: Floats, second: Floats, draws: tuple[Ints, Ints], max_lead: int = MAX_LEAD
-) -> Lead:
+def find_lead(first: Floats, second: Floats, signs: Floats, max_lead: int = MAX_LEAD) -> Lead:
     """Find by how many observations one series leads the other.
 
     Args:
         first: One series in time order, without missing values.
         second: The other, of the same length.
-        draws: Positions from ``draw_pairs`` for that length.
+        signs: From ``draw_signs`` for that length.
         max_lead: Largest lead looked at, on either side.
 
     Returns:
-        The lead with the largest absolute correlation. Its p-value is the share of drawn
-        pairs whose largest is at least as large; in those each series keeps its own
-        dependence and they share none (stationary bootstrap). None and NaN where a series
+        The lead with the largest absolute correlation. Its p-value is the share of draws
+        whose largest is at least as large; in those the first series has the drawn signs, so
+        that each series keeps its own dependence and its wild days, and neither tells where
+        the other goes. Drawing the two apart would part their wild days too, and find leads
+        in two series that are merely nervous at the same times. None and NaN where a series
         is constant.
     """
     found = cross_correlate(first, second, max_lead)
     if np.isnan(found).any():
-        return Lead(None, NAN, NAN)
+        return Lead(None, NAN, NAN, None, NAN, NAN)
+    signed = cross_correlate(signs * center(first), center(second)[None, :], max_lead)
+    is_apart = np.arange(-max_lead, max_lead + 1) != 0
+    return Lead(
+        *_largest(found, np.abs(signed), max_lead),
+        *_largest(np.where(is_apart, found, 0.0), np.abs(signed[:, is_apart]), max_lead),
+    )
+
+
+def _largest(found: Floats, drawn: Floats, max_lead: int) -> tuple[int, float, float]:
+    """Return the lead of the largest correlation, that, and the share of draws as large."""
     best = int(np.argmax(np.abs(found)))
-    largest = np.abs(cross_correlate(first[draws[0]], second[draws[1]], max_lead)).max(axis=-1)
-    as_large = int((largest >= abs(found[best])).sum())
-    return Lead(best - max_lead, float(found[best]), (1 + as_large) / (1 + len(largest)))
+    as_large = int((drawn.max(axis=-1) >= abs(found[best])).sum())
+    return best - max_lead, float(found[best]), (1 + as_large) / (1 + len(drawn))

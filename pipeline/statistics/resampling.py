@@ -54,6 +54,31 @@ def draw_block_positions(
     return (starts + places - begun) % observation_count
 
 
+def draw_block_signs(
+    generator: np.random.Generator, observation_count: int, draw_count: int, mean_length: float
+) -> Floats:
+    """Draw signs, 1 or -1, that stay the same through blocks of random length.
+
+    A series times such signs keeps the size of every move and its day, and within the blocks
+    its dependence; what it had to do with another series is gone.
+
+    Args:
+        generator: Source of chance.
+        observation_count: Length of the series.
+        draw_count: Rows to draw.
+        mean_length: Mean length of the blocks, in observations, at least 1.
+
+    Source: the dependent wild bootstrap of Shao (2010), Journal of the American Statistical
+    Association 105, with blocks as in ``draw_block_positions``.
+    """
+    shape = (draw_count, observation_count)
+    is_start = generator.random(shape) < 1 / mean_length
+    is_start[:, 0] = True
+    begun = np.maximum.accumulate(np.where(is_start, np.arange(observation_count), 0), axis=1)
+    signs: Floats = np.take_along_axis(generator.choice([-1.0, 1.0], size=shape), begun, axis=1)
+    return signs
+
+
 def bootstrap_mean_interval(
     values: Any,
     generator: np.random.Generator,

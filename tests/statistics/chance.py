@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy import stats
+from scipy import signal, stats
 
 SEEDS = range(500)
 LEVEL = 0.05
@@ -35,8 +35,15 @@ def count_rejections(p_of_seed: Callable[[np.random.Generator], float], level: f
 def autoregressive(generator: np.random.Generator, count: int, rho: float) -> np.ndarray:
     """Return a series each of whose values keeps ``rho`` of the one before."""
     shocks = generator.standard_normal(count)
-    values = np.empty(count)
-    values[0] = shocks[0] / np.sqrt(1 - rho**2)
-    for place in range(1, count):
-        values[place] = rho * values[place - 1] + shocks[place]
-    return values
+    shocks[0] /= np.sqrt(1 - rho**2)
+    return np.asarray(signal.lfilter([1.0], [1.0, -rho], shocks))
+
+
+def volatility(generator: np.random.Generator, count: int) -> np.ndarray:
+    """Return a volatility that wanders for months, half as large again or less most of the time."""
+    return np.exp(0.5 * np.sqrt(1 - 0.97**2) * autoregressive(generator, count, 0.97))
+
+
+def clustered(generator: np.random.Generator, count: int) -> np.ndarray:
+    """Return independent shocks whose wild days lie together."""
+    return volatility(generator, count) * generator.standard_normal(count)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from chance import assert_nominal, assert_not_above, autoregressive, count_rejections
+from chance import assert_nominal, assert_not_above, autoregressive, count_rejections, volatility
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
@@ -14,6 +14,7 @@ from pipeline.statistics.correlation import (
     effective_count,
     fisher_interval,
     fisher_p_value,
+    shared_size,
 )
 from pipeline.statistics.multiple import adjust_p_values
 
@@ -39,7 +40,8 @@ def test_constant_has_no_correlation() -> None:
 
 def test_effective_count_by_hand() -> None:
     x, y = np.random.default_rng(2).standard_normal((2, 40)).cumsum(axis=1)
-    total = 1.0
+    a, b = stats.zscore(x), stats.zscore(y)
+    total = max(1.0, np.mean(a**2 * b**2) / (1 + 2 * np.mean(a * b) ** 2))
     for lag in range(1, 11):
         parts = []
         for series in (x - x.mean(), y - y.mean()):
@@ -64,6 +66,27 @@ def test_effective_count_never_exceeds_the_count() -> None:
     chance = np.random.default_rng(4)
     x, y = autoregressive(chance, 100, 0.9), autoregressive(chance, 100, -0.9)
     assert float(effective_count(x, y)) == 100
+
+
+def test_shared_size_is_1_of_normal_series_and_that_of_theory_of_wild_ones() -> None:
+    chance = np.random.default_rng(9)
+    x, y = chance.standard_normal((2, 200_000))
+    assert float(shared_size(x, y)) == pytest.approx(1, abs=0.02)
+    assert float(shared_size(x, 0.6 * x + 0.8 * y)) == pytest.approx(1, abs=0.03)
+    # days of scale 1 and 2 in equal parts: E s^4 / (E s^2)^2 is 8.5 / 6.25
+    scale = chance.choice([1.0, 2.0], 200_000)
+    assert float(shared_size(scale * x, scale * y)) == pytest.approx(8.5 / 6.25, abs=0.03)
+    assert float(shared_size(scale * x, chance.permutation(scale) * y)) == pytest.approx(
+        1, abs=0.03
+    )
+
+
+def test_series_that_are_wild_together_are_rejected_at_the_level() -> None:
+    def together(chance: np.random.Generator) -> float:
+        wild = volatility(chance, 252)
+        return p_value(wild * chance.standard_normal(252), wild * chance.standard_normal(252))
+
+    assert_nominal(together)
 
 
 def test_interval_and_p_value_are_those_of_scipy() -> None:

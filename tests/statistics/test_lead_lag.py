@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from chance import assert_nominal, autoregressive
+from chance import assert_nominal, autoregressive, volatility
 from statsmodels.tsa.stattools import ccf
 
-from pipeline.statistics.lead_lag import Lead, cross_correlate, draw_pairs, find_lead
+from pipeline.statistics.lead_lag import Lead, cross_correlate, draw_signs, find_lead
 
 
 def lead_of(first: np.ndarray, second: np.ndarray, seed: int = 0, draws: int = 300) -> Lead:
-    return find_lead(first, second, draw_pairs(np.random.default_rng(seed), len(first), draws))
+    return find_lead(first, second, draw_signs(np.random.default_rng(seed), len(first), draws))
 
 
 def test_correlations_are_those_of_statsmodels() -> None:
@@ -38,6 +38,24 @@ def test_planted_lead_is_found(lead: int) -> None:
     assert found.p_value == pytest.approx(1 / 301)
 
 
+def test_lead_beside_what_both_do_on_the_day_is_found() -> None:
+    chance = np.random.default_rng(8)
+    x = chance.standard_normal(504)
+    y = 0.5 * x + 0.3 * np.roll(x, 3) + 0.8 * chance.standard_normal(504)
+    found = lead_of(x, y)
+    assert (found.lead, found.apart_lead) == (0, 3)
+    assert found.apart_correlation == cross_correlate(x, y)[23]
+    assert found.apart_correlation < found.correlation
+    assert found.apart_p_value == pytest.approx(1 / 301)
+
+
+def test_largest_lead_is_the_same_apart_where_it_is_not_the_day_itself() -> None:
+    x, y = np.random.default_rng(9).standard_normal((2, 504))
+    found = lead_of(x, np.roll(x, 4) + y)
+    assert (found.apart_lead, found.apart_correlation) == (found.lead, found.correlation)
+    assert found.apart_p_value <= found.p_value
+
+
 def test_planted_opposite_lead_has_a_negative_correlation() -> None:
     chance = np.random.default_rng(1)
     x = chance.standard_normal(504)
@@ -48,14 +66,14 @@ def test_planted_opposite_lead_has_a_negative_correlation() -> None:
 
 def test_constant_leads_nothing() -> None:
     found = lead_of(np.ones(60), np.random.default_rng(1).standard_normal(60))
-    assert found.lead is None
-    assert np.isnan(found.p_value)
+    assert (found.lead, found.apart_lead) == (None, None)
+    assert np.isnan([found.p_value, found.apart_p_value]).all()
 
 
 def test_lead_in_noise_is_rejected_at_its_level() -> None:
     def p_value(chance: np.random.Generator) -> float:
         x, y = chance.standard_t(4, (2, 504))
-        return float(find_lead(x, y, draw_pairs(chance, 504, 99)).p_value)
+        return float(find_lead(x, y, draw_signs(chance, 504, 99)).p_value)
 
     assert_nominal(p_value)
 
@@ -63,6 +81,15 @@ def test_lead_in_noise_is_rejected_at_its_level() -> None:
 def test_lead_in_dependent_noise_is_rejected_at_its_level() -> None:
     def p_value(chance: np.random.Generator) -> float:
         x, y = autoregressive(chance, 504, 0.3), autoregressive(chance, 504, 0.3)
-        return float(find_lead(x, y, draw_pairs(chance, 504, 99)).p_value)
+        return float(find_lead(x, y, draw_signs(chance, 504, 99)).p_value)
+
+    assert_nominal(p_value)
+
+
+def test_two_series_that_are_wild_together_lead_each_other_at_the_level() -> None:
+    def p_value(chance: np.random.Generator) -> float:
+        wild = volatility(chance, 504)
+        x, y = wild * chance.standard_normal(504), wild * chance.standard_normal(504)
+        return float(find_lead(x, y, draw_signs(chance, 504, 99)).p_value)
 
     assert_nominal(p_value)

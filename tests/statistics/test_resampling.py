@@ -10,6 +10,7 @@ from scipy import stats
 from pipeline.statistics.resampling import (
     bootstrap_mean_interval,
     draw_block_positions,
+    draw_block_signs,
     generator_for,
     mean_block_length,
 )
@@ -42,6 +43,14 @@ def test_blocks_of_one_are_independent_draws() -> None:
     assert stats.chisquare(np.bincount(positions.ravel(), minlength=50)).pvalue > 0.001
     follows_on = (positions[:, 1:] - positions[:, :-1]) % 50 == 1
     assert follows_on.mean() == pytest.approx(1 / 50, abs=0.005)
+
+
+def test_signs_stay_the_same_through_blocks_of_the_given_mean_length() -> None:
+    signs = draw_block_signs(np.random.default_rng(1), 200, 400, 8.0)
+    assert set(np.unique(signs)) == {-1.0, 1.0}
+    assert signs.mean() == pytest.approx(0, abs=0.02)
+    # a new block begins in 1 of 8 places and has the other sign in half of those
+    assert (signs[:, 1:] != signs[:, :-1]).mean() == pytest.approx(1 / 16, abs=0.003)
 
 
 def test_interval_of_a_mean_is_that_of_scipy() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 
-from pipeline.statistics.arrays import Floats, Ints, as_floats
+from pipeline.statistics.arrays import Floats, as_floats
 from pipeline.statistics.correlation import (
     SPEARMAN_FACTOR,
     correlate,
@@ -19,7 +19,7 @@ from pipeline.statistics.correlation import (
     fisher_interval,
     fisher_p_value,
 )
-from pipeline.statistics.lead_lag import MAX_LEAD, cross_correlate, draw_pairs, find_lead
+from pipeline.statistics.lead_lag import MAX_LEAD, cross_correlate, draw_signs, find_lead
 from pipeline.statistics.multiple import adjust_p_values
 from pipeline.statistics.resampling import generator_for
 from pipeline.statistics.tables.frames import as_date, as_days, as_of_days, frame_of, groups
@@ -139,6 +139,9 @@ _LEAD_COLUMNS = [
     "correlation_at_lead",
     "correlation_same_session",
     "p_value",
+    "apart_lead_sessions",
+    "apart_correlation",
+    "apart_p_value",
     "is_stable_in_halves",
     "state",
 ]
@@ -170,9 +173,9 @@ def lead_lag(returns: pd.DataFrame) -> pd.DataFrame:
 
 
 @lru_cache(maxsize=4)
-def _draws(count: int) -> tuple[Ints, Ints]:
+def _signs(count: int) -> Floats:
     """Return the same draws for every pair and day: a p-value changes only with the data."""
-    return draw_pairs(generator_for("lead_lag", count), count)
+    return draw_signs(generator_for("lead_lag", count), count)
 
 
 def _lead_of(x: Floats, y: Floats) -> dict[str, Any]:
@@ -185,7 +188,7 @@ def _lead_of(x: Floats, y: Floats) -> dict[str, Any]:
     }
     if count < MIN_PRESENT_FRACTION * LEAD_WINDOW_SESSIONS:
         return row
-    found = find_lead(x, y, _draws(count))
+    found = find_lead(x, y, _signs(count))
     if found.lead is None:
         return row
     halves = (slice(None, count // 2), slice(count // 2, None))
@@ -198,6 +201,9 @@ def _lead_of(x: Floats, y: Floats) -> dict[str, Any]:
         "correlation_at_lead": found.correlation,
         "correlation_same_session": float(cross_correlate(x, y)[MAX_LEAD]),
         "p_value": found.p_value,
+        "apart_lead_sessions": found.apart_lead,
+        "apart_correlation": found.apart_correlation,
+        "apart_p_value": found.apart_p_value,
         "is_stable_in_halves": is_stable,
         "state": _lead_state(found.lead, found.p_value, is_stable),
     }

@@ -9,6 +9,7 @@ import pandas as pd
 
 from pipeline.statistics.arrays import as_floats
 from pipeline.statistics.breaks import find_mean_break
+from pipeline.statistics.cosines import difference_p_value, mean_p_value
 from pipeline.statistics.hac import estimate_mean
 from pipeline.statistics.means import compare_means, compare_means_hac
 from pipeline.statistics.tables.frames import as_date, as_days, as_of_days, frame_of, groups
@@ -81,7 +82,7 @@ def _statistic(values: Any, is_here: Any, is_before: Any) -> dict[str, Any]:
         "mean_spread_1d_log": mean.value,
         "median_spread_1d_log": float(np.median(own)),
         "mean_hac_t_value": mean.t_value,
-        "mean_hac_p_value": mean.p_value,
+        "mean_hac_p_value": mean_p_value(own),
         "state": "no_comparison",
     }
     if is_before[is_here].any() or len(before) < MIN_REGIME_DAYS:
@@ -89,14 +90,15 @@ def _statistic(values: Any, is_here: Any, is_before: Any) -> dict[str, Any]:
     welch = compare_means(own, before)
     both = is_here | is_before
     robust = compare_means_hac(values[both], is_here[both])
-    is_certain = abs(robust.t_value) >= MIN_T_VALUE
+    p_value = difference_p_value(own, before)
+    is_certain = abs(robust.t_value) >= MIN_T_VALUE and p_value < SIGNIFICANCE
     direction = "lower" if robust.value < 0 else "higher"
     return row | {
         "difference_from_pre_log": robust.value,
         "difference_welch_t_value": welch.t_value,
         "difference_welch_p_value": welch.p_value,
         "difference_hac_t_value": robust.t_value,
-        "difference_hac_p_value": robust.p_value,
+        "difference_hac_p_value": p_value,
         "state": direction if is_certain else "no_difference",
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from pipeline.statistics.forecasts import (
     shift_p_value,
 )
 from pipeline.statistics.multiple import adjust_p_values
+from pipeline.statistics.predictability import forecast_p_value, rank_so_far
 from pipeline.statistics.resampling import generator_for, mean_block_length
 from pipeline.statistics.tables.frames import as_date, as_days, frame_of, groups
 
@@ -92,6 +94,7 @@ def signal_quality(
             is_single = kinds[signal_id] in {"coin", "exchange and token"}
             if len(series) < MIN_VALUE_COUNT or (is_single and entity != "bitcoin"):
                 continue
+            series = series.assign(place=rank_so_far(as_floats(series["value"])))
             for (target_id, horizon), target in targets.items():
                 key = {
                     "signal_id": signal_id,
@@ -99,7 +102,8 @@ def signal_quality(
                     "target_id": target_id,
                     "horizon_days": horizon,
                 }
-                rows += _samples(key, series, target, int(orientation[signal_id]))
+                next_day = targets.get((target_id, 1))
+                rows += _samples(key, series, target, next_day, int(orientation[signal_id]))
     return _with_verdicts(rows)
 
 
@@ -120,13 +124,31 @@ def _targets(outcomes: pd.DataFrame) -> dict[tuple[str, int], tuple[Ints, Floats
     return found
 
 
+@dataclass(frozen=True)
+class _Pairs:
+    """A signal with its percentile and its rank among earlier ones, and what followed."""
+
+    days: Ints
+    values: Floats
+    percentiles: Floats
+    places: Floats
+    moves: Floats
+
+    def of(self, is_in: Bools) -> _Pairs:
+        return _Pairs(*(getattr(self, field.name)[is_in] for field in fields(self)))
+
+
 def _samples(
-    key: dict[str, Any], series: pd.DataFrame, target: tuple[Ints, Floats], orientation: int
+    key: dict[str, Any],
+    series: pd.DataFrame,
+    target: tuple[Ints, Floats],
+    next_day: tuple[Ints, Floats] | None,
+    orientation: int,
 ) -> list[dict[str, Any]]:
-    days = as_days(series["market_date"])
-    values, percentiles = as_floats(series["value"]), as_floats(series["percentile_pct"])
+    days, values = as_days(series["market_date"]), as_floats(series["value"])
+    percentiles, places = as_floats(series["percentile_pct"]), as_floats(series["place"])
     both, at, of = np.intersect1d(days, target[0], assume_unique=True, return_indices=True)
-    values, percentiles, moves = values[at], percentiles[at], target[1][of]
+    pairs = _Pairs(both, values[at], percentiles[at], places[at], target[1][of])
     is_live = ~series["is_reconstructed"].to_numpy(dtype=bool)[at]
     rows: list[dict[str, Any]] = []
     for sample, is_in, least in (
@@ -136,23 +158,22 @@ def _samples(
         ("live", is_live, MIN_LIVE_COUNT),
     ):
         if is_in.sum() >= least:
-            rows += _buckets(
-                key | {"sample": sample},
-                (both[is_in], values[is_in], percentiles[is_in], moves[is_in]),
-                orientation,
-            )
+            rows += _buckets(key | {"sample": sample}, pairs.of(is_in), next_day, orientation)
     return rows
 
 
 def _buckets(
-    key: dict[str, Any], series: tuple[Ints, Floats, Floats, Floats], orientation: int
+    key: dict[str, Any],
+    pairs: _Pairs,
+    next_day: tuple[Ints, Floats] | None,
+    orientation: int,
 ) -> list[dict[str, Any]]:
-    days, values, percentiles, moves = series
+    days, moves = pairs.days, pairs.moves
     horizon = int(key["horizon_days"])
     step = float(np.median(np.diff(days)))
     overlap = max(1.0, horizon / step)
     lags = math.ceil(overlap)
-    names, members = _memberships(percentiles, overlap)
+    names, members = _memberships(pairs.percentiles, overlap)
     block = math.ceil(max(overlap, mean_block_length(len(days))))
     generator = generator_for("signal_quality", *key.values())
     intervals = difference_intervals(members, moves, generator, block)
@@ -165,11 +186,11 @@ def _buckets(
         if count / overlap >= MIN_EFFECTIVE_COUNT:
             row |= _outcome(moves[is_member], float(moves.mean()))
             if name == "all":
-                found = correlate_forecast(values, moves, lags)
+                found = correlate_forecast(pairs.values, moves, lags)
                 row |= {
                     "hac_t_value": found.t_value,
                     "rank_information": found.correlation,
-                    "p_value": found.p_value,
+                    "p_value": _p_value(pairs, pairs.places, next_day, horizon),
                     "sign": _sign(found.correlation * orientation),
                 }
             else:
@@ -178,11 +199,20 @@ def _buckets(
                     "difference_low_fraction": low,
                     "difference_high_fraction": high,
                     "hac_t_value": difference_t_value(is_member, moves, lags),
-                    "p_value": shift_p_value(is_member.astype(np.float64), moves),
+                    "p_value": _p_value(pairs, is_member.astype(np.float64), next_day, horizon),
                     "sign": _sign(row["difference_fraction"] * orientation * side),
                 }
         rows.append(row)
     return rows
+
+
+def _p_value(
+    pairs: _Pairs, scores: Floats, next_day: tuple[Ints, Floats] | None, horizon: int
+) -> float:
+    """Return the chance of the fit: by IVX of returns, by shifts of volatility, which persists."""
+    if next_day is None:
+        return shift_p_value(scores, pairs.moves)
+    return forecast_p_value(pairs.days, scores, *next_day, horizon)
 
 
 def _memberships(percentiles: Floats, overlap: float) -> tuple[list[str], Bools]:
