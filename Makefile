@@ -53,6 +53,7 @@ dictionary: $(STAMP) ## Write the generated parts of docs/ from the models and t
 	$(BIN)/python -m pipeline.dictionary docs/data_dictionary.md
 	$(BIN)/python -m pipeline.sources.feed_table docs/sources.md
 	$(BIN)/python -m pipeline.signal_docs docs/signals
+	$(BIN)/python -m pipeline.quality.rule_table docs/runbook.md
 
 attribution: $(STAMP) ## Rebuild the tables of docs/attribution.md from the market archive, where it is present
 	nice $(BIN)/python tests/archive/attribution.py

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -116,6 +116,8 @@ def check_frame(
     source: str,
     market_date: date,
     vintage: Vintage,
+    *,
+    is_revision: bool = False,
 ) -> GateReport:
     """Return what the gate says of a frame, compared with the nights that are stored.
 
@@ -128,6 +130,7 @@ def check_frame(
         source: Who served it.
         market_date: The UTC day that it is for.
         vintage: ``live``, or ``reconstructed`` for history.
+        is_revision: Whether the frame is meant to tell past days otherwise.
     """
     store = RawStore(settings.raw_dir, settings.threads)
     return run_gate(
@@ -135,11 +138,14 @@ def check_frame(
         dataset,
         market_date=market_date,
         mode="live" if vintage == "live" else "history",
-        context=_context(store, frame, dataset, source, market_date, vintage),
+        context=replace(
+            context_for(store, frame, dataset, source, market_date, vintage),
+            is_revision=is_revision,
+        ),
     )
 
 
-def _context(
+def context_for(
     store: RawStore,
     frame: pd.DataFrame,
     dataset: Dataset,
@@ -147,7 +153,16 @@ def _context(
     market_date: date,
     vintage: Vintage,
 ) -> GateContext:
-    """Return what the gate may compare a frame with: the nights before, where it is live."""
+    """Return what the gate may compare a frame with: the nights before, where it is live.
+
+    Args:
+        store: Where the nights are.
+        frame: Rows in the dataset's columns.
+        dataset: Which dataset.
+        source: Who served it.
+        market_date: The UTC day that it is for.
+        vintage: ``live``, or ``reconstructed`` for history, which is compared with nothing.
+    """
     if vintage != "live":
         return GateContext()
     since = market_date - timedelta(days=_COMPARED_DAYS)
@@ -158,11 +173,13 @@ def _context(
     sizes = frame[day].value_counts() if day in frame.columns else pd.Series(dtype="int64")
     days_in_frame = max(int((2 * sizes >= sizes.max()).sum()), 1) if len(sizes) else 1
     previous = store.read(dataset, source, since=since, before=market_date)
+    others = store.read_others(dataset, source, since=since, before=market_date + timedelta(days=1))
     return GateContext(
         recent_row_counts=[
             counts[day] * days_in_frame for day in sorted(counts, reverse=True) if day < market_date
         ],
         previous=None if previous.empty else previous,
+        others=None if others.empty else others,
     )
 
 

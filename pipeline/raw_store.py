@@ -136,6 +136,17 @@ class RawStore:
         Returns:
             One row per key in the dataset's columns.
         """
+        return self._read(dataset, "source = $source", source, since=since, before=before)
+
+    def read_others(
+        self, dataset: Dataset, source: str, *, since: date, before: date
+    ) -> pd.DataFrame:
+        """Return what ``read`` does, of every source but one."""
+        return self._read(dataset, "source <> $source", source, since=since, before=before)
+
+    def _read(
+        self, dataset: Dataset, which: str, source: str, *, since: date, before: date
+    ) -> pd.DataFrame:
         day = quote_name(dataset.date_column)
         keys = ", ".join(quote_name(name) for name in dataset.key)
         columns = ", ".join(quote_name(name) for name in dataset.column_names)
@@ -143,7 +154,7 @@ class RawStore:
         with open_scratch(self._threads) as connection:
             frame = connection.execute(
                 f"select {columns} from ({self.select(dataset)}) "
-                f"where source = $source and {day} >= $since and {day} < $before "
+                f"where {which} and {day} >= $since and {day} < $before "
                 f"qualify row_number() over (partition by {keys} "
                 f"order by vintage = 'live' desc, known_at desc, run_id desc, {measures}) = 1 "
                 f"order by {keys}",

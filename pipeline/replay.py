@@ -213,7 +213,13 @@ def _check(settings: Settings, fetch: Fetch, dataset: Dataset) -> GateReport:
         since=first_day_asked(fetch.run_id),
     )
     return check_frame(
-        settings, frame, dataset, fetch.source.name, fetch.market_date, fetch.vintage
+        settings,
+        frame,
+        dataset,
+        fetch.source.name,
+        fetch.market_date,
+        fetch.vintage,
+        is_revision=True,
     )
 
 

@@ -33,6 +33,7 @@ from pipeline.journal import Journal
 from pipeline.ledger import LEDGER_TABLES, Ledger
 from pipeline.lineage import trace_columns
 from pipeline.models import Audit, Project, load_project, run_models, write_comments
+from pipeline.quality import definitions as check_definitions
 from pipeline.raw_store import RawStore
 from pipeline.settings import Settings
 
@@ -165,6 +166,12 @@ class Warehouse:
                         (edge.model, edge.column, edge.parent, edge.parent_column)
                         for edge in trace_columns(project, models)
                     ],
+                )
+            if f"quality.{check_definitions.TABLE}" in made:
+                _insert(
+                    connection,
+                    f"quality.{check_definitions.TABLE}",
+                    check_definitions.definition_rows(project.audits),
                 )
             market_date = self._last_market_date(connection, made)
             if "main.about" in made:

@@ -79,22 +79,22 @@ def test_a_dry_run_says_what_would_change_and_stores_nothing(
 ) -> None:
     load_night(empty_home, NIGHT)
     before = sha256_of_files(empty_home.path)
-    source.added = 0.5
+    source.added = 1.0
     report = replay(empty_home, source, is_applied=False)
     assert (report.new, report.revised, report.unchanged) == (0, 11, 0)
     first = NIGHT - timedelta(days=10)
-    assert report.examples[0] == f"{first}: score {SCORES[first]} -> {SCORES[first] + 0.5}"
+    assert report.examples[0] == f"{first}: score {SCORES[first]} -> {SCORES[first] + 1.0}"
     assert sha256_of_files(empty_home.path) == before
 
 
 def test_what_a_mended_parser_reads_is_known_from_now_on(empty_home: Home, source: Canned) -> None:
     load_night(empty_home, NIGHT)
-    source.added = 0.5
+    source.added = 1.0
     report = replay(empty_home, source)
     assert report.revised == 11
     old, new = words(empty_home, NIGHT)
     assert old == (SCORES[NIGHT], run_time(NIGHT), f"night-{NIGHT}-1", "live")
-    assert new[:2] == (SCORES[NIGHT] + 0.5, run_time(LATER))
+    assert new[:2] == (SCORES[NIGHT] + 1.0, run_time(LATER))
     assert new[2].startswith("replay-")
     assert new[3] == "live"
     again = replay(empty_home, source, hour=2)
@@ -103,11 +103,11 @@ def test_what_a_mended_parser_reads_is_known_from_now_on(empty_home: Home, sourc
 
 def test_a_parser_mended_twice_is_believed_twice(empty_home: Home, source: Canned) -> None:
     load_night(empty_home, NIGHT)
-    for hour, added in ((1, 0.5), (2, 0.25), (3, 0.0)):
+    for hour, added in ((1, 1.0), (2, 2.0), (3, 0.0)):
         source.added = added
         assert replay(empty_home, source, hour=hour).revised == 11
     scores = [score for score, *_ in words(empty_home, NIGHT)]
-    assert scores == [SCORES[NIGHT], SCORES[NIGHT] + 0.5, SCORES[NIGHT] + 0.25, SCORES[NIGHT]]
+    assert scores == [SCORES[NIGHT], SCORES[NIGHT] + 1.0, SCORES[NIGHT] + 2.0, SCORES[NIGHT]]
 
 
 def test_an_older_fetch_never_overrules_a_newer_one(empty_home: Home, source: Canned) -> None:
@@ -131,7 +131,7 @@ def test_an_older_fetch_never_overrules_a_newer_one(empty_home: Home, source: Ca
 def test_a_range_is_of_the_days_that_rows_describe(empty_home: Home, source: Canned) -> None:
     for night in days_from(NIGHT, 3):
         load_night(empty_home, night)
-    source.added = 0.5
+    source.added = 1.0
     first = NIGHT - timedelta(days=2)
     report = replay(empty_home, source, first, NIGHT)
     assert (report.revised, report.unchanged, report.missing) == (3, 0, 0)
@@ -174,7 +174,7 @@ def test_the_bytes_of_a_backfill_keep_their_range_and_their_vintage(
     first = NIGHT - timedelta(days=39)
     settings = empty_home.settings(LATER)
     steps.backfill(settings, DATASET, first, NIGHT, "backfill", chunk_days=20)
-    source.added = 0.5
+    source.added = 1.0
     report = replay(empty_home, source)
     assert (report.fetches, report.revised, report.new) == (2, 40, 0)
     assert {row[3] for row in words(empty_home, first)} == {"reconstructed"}
@@ -187,7 +187,7 @@ def test_a_recent_range_is_replayed_beside_the_nights_as_live(
     load_night(empty_home, NIGHT)
     first = NIGHT - timedelta(days=12)
     steps.backfill(empty_home.settings(NIGHT, 2), DATASET, first, NIGHT, "backfill")
-    source.added = 0.5
+    source.added = 1.0
     report = replay(empty_home, source)
     assert (report.fetches, report.new, report.revised) == (2, 0, 13)
     assert {row[3] for row in words(empty_home, first)} == {"live"}

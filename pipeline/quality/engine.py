@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.quality.rules import Expectation
+from pipeline.quality.checks import Expectation
 
 logger = logging.getLogger(__name__)
 
@@ -139,7 +139,7 @@ def _validate(measured: pd.DataFrame, expectations: list[Expectation]) -> dict[s
     try:
         suite = ExpectationSuite(name="gate", expectations=expectations)
         batch = definition.get_batch(batch_parameters={"dataframe": measured})
-        results = batch.validate(suite, result_format="SUMMARY").results
+        results = batch.validate(suite, result_format="BASIC").results
     except Exception as exc:
         logger.exception("Great Expectations failed on a suite of %d", len(expectations))
         error = Verdict(is_passed=False, error=f"{type(exc).__name__}: {exc}")
@@ -155,7 +155,7 @@ def _validate(measured: pd.DataFrame, expectations: list[Expectation]) -> dict[s
 def ask(
     measured: pd.DataFrame, builders: Mapping[str, Callable[[], Expectation]]
 ) -> dict[str, Verdict]:
-    """Validate one frame against one suite in the SUMMARY result format.
+    """Validate one frame against one suite in the BASIC result format: counts, no rows.
 
     Args:
         measured: The measured values, one column per rule.

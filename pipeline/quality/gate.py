@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 
 from pipeline.datasets import Dataset
 from pipeline.errors import QualityError
+from pipeline.quality.checks import Check
 from pipeline.quality.engine import Verdict, ask
 from pipeline.quality.rules import (
-    Check,
     GateContext,
     Level,
     Mode,

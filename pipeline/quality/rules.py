@@ -1,30 +1,43 @@
-"""What a quality rule is, and the kinds of check a rule is made of.
+"""What a quality rule is, and what it may look at.
 
 A rule measures one value per row (or per declared column), and one Great Expectations
-expectation judges the measured values. The same bounds also say which rows offend, so
-that the offending rows of a failed rule are found without asking Great Expectations to
-list them, which takes minutes when a million rows fail.
+expectation judges the measured values; see ``pipeline.quality.checks``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 
 from pipeline.datasets import Dataset
+from pipeline.quality.checks import Check
 from pipeline.quality.columns import canonical, profile_columns
 
 Severity = Literal["critical", "warning"]
 Level = Literal["table", "row"]
 Mode = Literal["live", "history"]
+Family = Literal[
+    "shape",
+    "size",
+    "keys",
+    "dates",
+    "presence",
+    "ranges",
+    "agreement",
+    "sources",
+    "repeats",
+    "history",
+    "jumps",
+    "share",
+]
+"""What kind of fault a rule finds: the section of the runbook that explains it."""
 
-Expectation = Any
-"""A ``great_expectations`` expectation; not named here, as importing GX takes seconds."""
+RUNBOOK = "docs/runbook.md"
 
 
 @dataclass(frozen=True)
@@ -36,6 +49,10 @@ class GateContext:
             first; empty when there are none.
         previous: The last accepted rows before the market date in the dataset's columns,
             or None. Only rows of a source that is in the frame are compared with.
+        others: What other sources said of the days of the frame, in the dataset's columns,
+            or None.
+        is_revision: Whether the frame is meant to tell past days otherwise, as landed bytes
+            that a mended parser reads again are.
         max_quarantine_fraction: Largest share of rows (0-1) that may go to quarantine
             before the whole dataset is refused; by default the one that
             ``pipeline.quality.shares`` declares for the dataset.
@@ -43,6 +60,8 @@ class GateContext:
 
     recent_row_counts: Sequence[int] = ()
     previous: pd.DataFrame | None = None
+    others: pd.DataFrame | None = None
+    is_revision: bool = False
     max_quarantine_fraction: float | None = None
 
 
@@ -70,22 +89,42 @@ class Subject:
         return canonical(self.frame, self.dataset)
 
     @cached_property
+    def stored(self) -> pd.DataFrame | None:
+        """Every previous row of the sources in the frame by day, canonical types, or None."""
+        if self.context.previous is None or self.context.previous.empty:
+            return None
+        wanted = list(self.dataset.column_names)
+        stored = canonical(self.context.previous[wanted], self.dataset)
+        day = stored[self.dataset.date_column]
+        is_comparable = stored["source"].isin(self.values["source"].unique()) & (
+            day < pd.Timestamp(self.market_date)
+        )
+        stored = stored[is_comparable].sort_values(self.dataset.date_column, kind="stable")
+        return None if stored.empty else stored
+
+    @cached_property
     def previous(self) -> pd.DataFrame | None:
         """Latest previous row per series of the sources in the frame, canonical types.
 
         None when there is no such row. A series is the key without the day.
         """
-        if self.context.previous is None or self.context.previous.empty:
+        if self.stored is None:
             return None
-        wanted = list(self.dataset.column_names)
-        previous = canonical(self.context.previous[wanted], self.dataset)
-        day = previous[self.dataset.date_column]
-        is_comparable = previous["source"].isin(self.values["source"].unique()) & (
-            day < pd.Timestamp(self.market_date)
-        )
-        previous = previous[is_comparable].sort_values(self.dataset.date_column, kind="stable")
-        previous = previous.drop_duplicates(list(self.dataset.key[1:]), keep="last")
-        return None if previous.empty else previous
+        return self.stored.drop_duplicates(list(self.dataset.key[1:]), keep="last")
+
+    @cached_property
+    def last_night(self) -> pd.DataFrame | None:
+        """The previous rows of the newest day there is one of, or None."""
+        if self.stored is None:
+            return None
+        day = self.stored[self.dataset.date_column]
+        newest: pd.DataFrame = self.stored[day == day.max()]
+        return newest
+
+    @cached_property
+    def is_tonight(self) -> pd.Series:
+        """Whether the row describes the market date."""
+        return self.days_after_market_date == 0
 
     @cached_property
     def days_after_market_date(self) -> pd.Series:
@@ -93,30 +132,52 @@ class Subject:
         day = self.values[self.dataset.date_column]
         return (day - pd.Timestamp(self.market_date)).dt.days
 
-    def previous_value(self, column: str) -> pd.Series:
-        """Return the previous number of each row's series; null where none is earlier."""
-        day, *series_key = self.dataset.key
-        if self.previous is None:
-            return pd.Series(float("nan"), index=self.frame.index)
-        before = self.previous[[day, *series_key, column]]
-        joined = self.values[[day, *series_key]].merge(
-            before, on=series_key, how="left", validate="m:1", suffixes=("", "_before")
+    @cached_property
+    def _before(self) -> pd.DataFrame:
+        """The previous row of each row's series, all null where none is earlier."""
+        day, *series = self.dataset.key
+        found = self._matched(self.previous, series)
+        is_earlier = found[day] < self.values[day]
+        return found.where(is_earlier)
+
+    @cached_property
+    def _twins(self) -> pd.DataFrame:
+        """The stored row of each row's own key, all null where none is stored."""
+        return self._matched(self.stored, list(self.dataset.key))
+
+    @cached_property
+    def _other_rows(self) -> pd.DataFrame:
+        """The medians of what other sources say of each row, null where none does."""
+        key = [name for name in self.dataset.key if name != "source"]
+        if self.context.others is None or self.context.others.empty:
+            return self._matched(None, key)
+        others = canonical(self.context.others[list(self.dataset.column_names)], self.dataset)
+        others = others[~others["source"].isin(self.values["source"].unique())]
+        return self._matched(
+            others.groupby(key, as_index=False, sort=False).median(numeric_only=True), key
         )
-        is_earlier = joined[f"{day}_before"] < joined[day]
-        return joined[column].where(is_earlier).set_axis(self.frame.index)
 
+    def _matched(self, known: pd.DataFrame | None, key: list[str]) -> pd.DataFrame:
+        """Return the known row of each row's key, by the frame's index."""
+        if known is None:
+            return self.values.head(0).reindex(self.frame.index)
+        positions = self.values[key].merge(
+            known[key].assign(position=range(len(known))), on=key, how="left", validate="m:1"
+        )["position"]
+        rows = known.reset_index(drop=True).reindex(positions.fillna(-1).astype("int64"))
+        return rows.set_axis(self.frame.index)
 
-@dataclass(frozen=True)
-class Check:
-    """How measured values are judged.
+    def previous_value(self, column: str) -> pd.Series:
+        """Return the previous value of each row's series; null where none is earlier."""
+        return self._before[column]
 
-    ``build`` makes the expectation for the name of the measured column and imports Great
-    Expectations when called. ``offends`` marks the measured values that break it, or is
-    None where no single row is to blame.
-    """
+    def stored_value(self, column: str) -> pd.Series:
+        """Return the stored value of each row's own key; null where none is stored."""
+        return self._twins[column]
 
-    build: Callable[[str], Expectation]
-    offends: Callable[[pd.Series], pd.Series] | None = None
+    def others_value(self, column: str) -> pd.Series:
+        """Return the median of what other sources say of each row; null where none does."""
+        return self._other_rows[column]
 
 
 def always(_: Subject) -> bool:
@@ -149,6 +210,8 @@ class Rule:
         is_constraint: Whether the raw archive cannot do without it: the types, the key, what
             may not be null. No reviewer can let a row in that breaks such a rule.
         target: ``schema`` rules judge the column profile and run before all others.
+        family: What kind of fault it finds.
+        owner: Who looks after it: the team of the dataset; set by ``owned_by``.
     """
 
     id: str
@@ -164,6 +227,18 @@ class Rule:
     runs_on_empty: bool = False
     is_constraint: bool = False
     target: Literal["schema", "rows"] = "rows"
+    family: Family = "ranges"
+    owner: str = ""
+
+    @property
+    def dataset(self) -> str:
+        """The dataset it is about."""
+        return self.id.partition(".")[0]
+
+    @property
+    def runbook_anchor(self) -> str:
+        """Where the runbook says what a failure means and what to do."""
+        return f"{RUNBOOK}#{self.id}"
 
     @property
     def name(self) -> str:
@@ -186,120 +261,6 @@ class Rule:
         return (subject.profile if self.target == "schema" else subject.values)[self.measure]
 
 
-def in_range(low: float | None, high: float | None, *, is_low_excluded: bool = False) -> Check:
-    """Every value that is not null lies in ``low``..``high``; infinities never do."""
-
-    def build(column: str) -> Expectation:
-        from great_expectations import expectations
-
-        return expectations.ExpectColumnValuesToBeBetween(
-            column=column, min_value=low, max_value=high, strict_min=is_low_excluded
-        )
-
-    def offends(values: pd.Series) -> pd.Series:
-        is_bad = pd.Series(False, index=values.index)
-        if low is not None:
-            is_bad |= (values <= low) if is_low_excluded else (values < low)
-        if high is not None:
-            is_bad |= values > high
-        return is_bad.fillna(False).astype(bool)
-
-    return Check(build, offends)
-
-
-def not_null() -> Check:
-    """No value is null."""
-
-    def build(column: str) -> Expectation:
-        from great_expectations import expectations
-
-        return expectations.ExpectColumnValuesToNotBeNull(column=column)
-
-    return Check(build, lambda values: values.isna())
-
-
-def without(pattern: str) -> Check:
-    """No text that is not null has ``pattern`` anywhere in it.
-
-    Great Expectations searches a text for the pattern rather than matching all of it, by
-    a regex engine that depends on the column's storage; ask for what must not be there,
-    and in syntax that every engine reads alike.
-    """
-
-    def build(column: str) -> Expectation:
-        from great_expectations import expectations
-
-        return expectations.ExpectColumnValuesToNotMatchRegex(column=column, regex=pattern)
-
-    def offends(values: pd.Series) -> pd.Series:
-        return values.str.contains(pattern, regex=True).fillna(False).astype(bool)
-
-    return Check(build, offends)
-
-
-def equal_to(expected: int, *, at_least_fraction: float = 1.0) -> Check:
-    """At least that share (0-1) of the values that are not null equal ``expected``."""
-
-    def build(column: str) -> Expectation:
-        from great_expectations import expectations
-
-        return expectations.ExpectColumnValuesToBeInSet(
-            column=column, value_set=[expected], mostly=at_least_fraction
-        )
-
-    return Check(build, lambda values: values.notna() & (values != expected))
-
-
-def unique() -> Check:
-    """No value occurs twice; every occurrence of a repeated value offends."""
-
-    def build(column: str) -> Expectation:
-        from great_expectations import expectations
-
-        return expectations.ExpectColumnValuesToBeUnique(column=column)
-
-    return Check(build, lambda values: values.notna() & values.duplicated(keep=False))
-
-
-def highest_at_least(low: float) -> Check:
-    """The largest value is at least ``low``."""
-
-    def build(column: str) -> Expectation:
-        from great_expectations import expectations
-
-        return expectations.ExpectColumnMaxToBeBetween(column=column, min_value=low)
-
-    return Check(build)
-
-
-def containing(value: int) -> Check:
-    """Some row has this value."""
-
-    def build(column: str) -> Expectation:
-        from great_expectations import expectations
-
-        return expectations.ExpectColumnDistinctValuesToContainSet(column=column, value_set=[value])
-
-    return Check(build)
-
-
-def distinct_at_least(count: int) -> Check:
-    """There are at least ``count`` different values that are not null."""
-
-    def build(column: str) -> Expectation:
-        from great_expectations import expectations
-
-        return expectations.ExpectColumnUniqueValueCountToBeBetween(column=column, min_value=count)
-
-    return Check(build)
-
-
-def rows_at_least(count: int) -> Check:
-    """The frame has at least ``count`` rows."""
-
-    def build(_: str) -> Expectation:
-        from great_expectations import expectations
-
-        return expectations.ExpectTableRowCountToBeBetween(min_value=count)
-
-    return Check(build)
+def owned_by(owner: str, rules: Iterable[Rule]) -> tuple[Rule, ...]:
+    """Return the rules with their owner: a team, never a person."""
+    return tuple(replace(rule, owner=owner) for rule in rules)

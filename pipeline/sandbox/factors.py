@@ -18,7 +18,7 @@ from pipeline.sandbox.randomness import (
     draw_normal,
     open_stream,
 )
-from pipeline.sandbox.sessions import is_session
+from pipeline.sessions import is_session
 
 # (last day since the epoch, log drift a day); after the last phase the cycle starts again.
 _MARKET_PHASES = ((320, -0.0030), (1000, 0.0022), (1378, 0.0006), (1700, -0.0014), (1826, 0.0004))

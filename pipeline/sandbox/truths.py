@@ -9,7 +9,7 @@ from pipeline.sandbox.cast import NEVER, Scenario
 from pipeline.sandbox.derivatives import TILT_SLOPE, VENUE_LOG_OFFSET, Derivatives
 from pipeline.sandbox.factors import LEAD_SESSIONS
 from pipeline.sandbox.flows import Flows, Spell
-from pipeline.sandbox.sessions import is_session
+from pipeline.sessions import is_session
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,9 @@ import pandas as pd
 
 from pipeline.datasets import Dataset, get_dataset
 from pipeline.quality.gate import GateContext, GateReport, run_gate
+from pipeline.sandbox.market import SimulatedMarket
+from pipeline.sandbox.raw_frames import FRAMES
+from pipeline.sessions import is_session
 
 MARKET_DATE = date(2026, 3, 11)
 DAY_BEFORE = MARKET_DATE - timedelta(days=1)
@@ -49,11 +53,13 @@ def previous_market_frame(**overrides: Any) -> pd.DataFrame:
 
 
 def equity_frame(sessions: int = 20) -> pd.DataFrame:
-    """Return daily closes of three tickers up to the market date."""
+    """Return daily closes of three tickers on the sessions up to the market date."""
+    days = [MARKET_DATE - timedelta(days=n) for n in range(2 * sessions)]
+    days = [day for day in days if is_session(day)][:sessions]
     parts = [
         pd.DataFrame(
             {
-                "session_date": [MARKET_DATE - timedelta(days=n) for n in range(sessions)],
+                "session_date": days,
                 "source": "cboe",
                 "ticker": ticker,
                 "close_points": [level * (1 + 0.001 * n) for n in range(sessions)],
@@ -64,22 +70,18 @@ def equity_frame(sessions: int = 20) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def dataset_frame(dataset: Dataset, rows: int = 40) -> pd.DataFrame:
-    """Return good rows of any dataset; of several days where the key has no other part."""
-    is_daily = dataset.key == (dataset.date_column, "source")
-    columns: dict[str, Any] = {}
-    for column in dataset.columns:
-        if column.type == "date":
-            columns[column.name] = [
-                MARKET_DATE - timedelta(days=n if is_daily else 0) for n in range(rows)
-            ]
-        elif column.name == "source":
-            columns[column.name] = "vendor"
-        elif column.type == "varchar":
-            columns[column.name] = [f"{column.name}-{n}" for n in range(rows)]
-        else:
-            columns[column.name] = 0.01 if column.name == "funding_rate_fraction" else 0.5
-    return pd.DataFrame(columns)
+@cache
+def _market() -> SimulatedMarket:
+    return SimulatedMarket(7, MARKET_DATE - timedelta(days=100), MARKET_DATE, 160)
+
+
+def dataset_frame(dataset: Dataset, days: int = 3) -> pd.DataFrame:
+    """Return good rows of any dataset, of the last days or sessions up to the market date.
+
+    They are of a simulated market, so that they agree with each other as real ones do.
+    """
+    frame = FRAMES[dataset.name](_market(), MARKET_DATE - timedelta(days=days - 1), MARKET_DATE)
+    return frame[list(dataset.column_names)].reset_index(drop=True)
 
 
 def changed(frame: pd.DataFrame, column: str, value: Any, row: int = 7) -> pd.DataFrame:
@@ -95,7 +97,7 @@ def gate(frame: pd.DataFrame, dataset: str = "market_daily", **overrides: Any) -
     context = GateContext(
         **{
             name: overrides.pop(name)
-            for name in ("recent_row_counts", "previous", "max_quarantine_fraction")
+            for name in ("recent_row_counts", "previous", "others", "max_quarantine_fraction")
             if name in overrides
         }
     )

@@ -26,8 +26,9 @@ from quality_factories import (
 from pipeline.datasets import DATASETS, get_dataset
 from pipeline.errors import QualityError
 from pipeline.quality import gate as gate_module
+from pipeline.quality.checks import Check, in_range
 from pipeline.quality.gate import results_frame
-from pipeline.quality.rules import Check, Mode, Rule, in_range
+from pipeline.quality.rules import Mode, Rule
 from pipeline.quality.shares import MAX_SHARES, max_share
 from pipeline.quality.suites import suite_for
 
@@ -82,7 +83,7 @@ def test_every_dataset_declares_its_share_and_the_reason(name: str) -> None:
 def test_more_than_the_declared_share_refuses_every_dataset(name: str, mode: Mode) -> None:
     dataset = DATASETS[name]
     column = next(column.name for column in dataset.columns if column.type == "double")
-    frame = market_frame() if name == "market_daily" else dataset_frame(dataset, rows=120)
+    frame = market_frame() if name == "market_daily" else dataset_frame(dataset, days=40)
     if name == "equity_daily":
         frame = equity_frame(40)
     allowed = int(max_share(name, mode) * len(frame))

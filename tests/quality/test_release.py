@@ -169,7 +169,7 @@ def test_the_same_row_of_two_runs_is_held_once_with_its_latest_lineage(
     [
         ("price_usd", None, "market_daily.price_present"),
         ("price_usd", float("inf"), "infinite"),
-        ("coin_id", "Coin 8", "market_daily.coin_id_slug"),
+        ("coin_id", "Coin 8", "market_daily.key_well_formed"),
     ],
 )
 def test_a_row_that_cannot_be_stored_is_not_released(

@@ -6,18 +6,18 @@ import numpy as np
 import pandas as pd
 
 from pipeline.datasets import Dataset
-from pipeline.quality.rules import (
-    Rule,
-    Subject,
-    distinct_at_least,
-    equal_to,
-    in_range,
-    is_live,
-    not_null,
-    without,
+from pipeline.quality.checks import distinct_at_least, equal_to, in_range, not_null
+from pipeline.quality.rules import Rule, Subject, is_live, owned_by
+from pipeline.quality.suites.market_cross_section import cross_section_rules
+from pipeline.quality.suites.nights import (
+    large_ones_present,
+    series_return,
+    total_steady,
+    volume_steady,
 )
-from pipeline.quality.suites.generic import (
+from pipeline.quality.suites.shared import (
     LARGEST,
+    SLUG,
     fixed,
     has_market_date,
     key_rules,
@@ -25,6 +25,7 @@ from pipeline.quality.suites.generic import (
     not_negative,
     schema_rules,
 )
+from pipeline.quality.suites.sources import two_sources_agree
 
 # The sources that serve whole pages of the market every night. The index needs 100
 # coins, and the cap of most of them.
@@ -50,17 +51,17 @@ MIN_QUIET_COIN_FRACTION = 0.9
 MAX_CAP_MOVE_FRACTION = 0.5
 QUIET_PRICE_MOVE_FRACTION = 0.1
 
-_NOT_IN_A_SLUG = "[^a-z0-9._-]"
-_WITHOUT_LETTER_OR_DIGIT = "^[._-]*$"
+# A crash takes half of the market at worst; a unit is a factor of 1000.
+MAX_TOTAL_CAP_FACTOR = 3.0
+
+OWNER = "market-data"
+KEY_TEXTS = {"source": SLUG, "coin_id": SLUG}
+
 _NAME = "market_daily"
 
 
-def _is_tonight(subject: Subject) -> pd.Series:
-    return subject.days_after_market_date == 0
-
-
 def _describes_tonight(subject: Subject) -> bool:
-    return is_live(subject) and bool(_is_tonight(subject).any())
+    return is_live(subject) and bool(subject.is_tonight.any())
 
 
 def _is_full_market(subject: Subject) -> bool:
@@ -73,13 +74,13 @@ def _has_previous(subject: Subject) -> bool:
 
 
 def _coins_tonight(subject: Subject) -> pd.Series:
-    return subject.values["coin_id"].where(_is_tonight(subject))
+    return subject.values["coin_id"].where(subject.is_tonight)
 
 
 def _is_cap_present(subject: Subject) -> pd.Series:
     """Return 1 or 0 for tonight's rows, null for earlier days."""
     is_present = (subject.values["market_cap_usd"] > 0).astype("float64")
-    return is_present.where(_is_tonight(subject))
+    return is_present.where(subject.is_tonight)
 
 
 def _is_price_changed(subject: Subject) -> pd.Series:
@@ -90,7 +91,7 @@ def _is_price_changed(subject: Subject) -> pd.Series:
     """
     price = subject.values["price_usd"]
     before = subject.previous_value("price_usd")
-    is_comparable = _is_tonight(subject) & price.notna() & before.notna()
+    is_comparable = subject.is_tonight & price.notna() & before.notna()
     if not is_comparable.any():
         return pd.Series(0.0, index=price.index)
     return (price != before).astype("float64").where(is_comparable)
@@ -102,7 +103,7 @@ def _total_cap(subject: Subject) -> pd.Series:
     A single cap that cannot be is kept out by its own rule.
     """
     cap = subject.values["market_cap_usd"].replace([np.inf, -np.inf], np.nan)
-    is_tonight = _is_tonight(subject)
+    is_tonight = subject.is_tonight
     is_first = is_tonight & (is_tonight.cumsum() == 1)
     tonight = cap.where(is_tonight).fillna(0.0)
     return pd.Series(tonight.sum() - tonight.max(), index=cap.index).where(is_first)
@@ -133,7 +134,7 @@ def _move_since_previous(subject: Subject, column: str) -> pd.Series:
     """Return the fractional move of tonight's value; null where either is unknown."""
     before = subject.previous_value(column)
     now = subject.values[column]
-    now = now.where(_is_tonight(subject) & (now > 0))
+    now = now.where(subject.is_tonight & (now > 0))
     return now / before.where(before > 0) - 1.0
 
 
@@ -169,6 +170,7 @@ def _table_rules() -> tuple[Rule, ...]:
             fixed(distinct_at_least(MIN_COIN_COUNT)),
             _coins_tonight,
             applies=_is_full_market,
+            family="size",
         ),
         Rule(
             f"{_NAME}.caps_present",
@@ -180,6 +182,7 @@ def _table_rules() -> tuple[Rule, ...]:
             _is_cap_present,
             ("market_cap_usd",),
             applies=_is_full_market,
+            family="presence",
         ),
         Rule(
             f"{_NAME}.not_yesterday_again",
@@ -191,6 +194,7 @@ def _table_rules() -> tuple[Rule, ...]:
             _is_price_changed,
             ("price_usd",),
             applies=_has_previous,
+            family="repeats",
         ),
         Rule(
             f"{_NAME}.no_market_wide_jump",
@@ -205,6 +209,7 @@ def _table_rules() -> tuple[Rule, ...]:
             _is_large_move,
             ("price_usd",),
             applies=_has_previous,
+            family="jumps",
         ),
         Rule(
             f"{_NAME}.total_cap_plausible",
@@ -224,16 +229,6 @@ def _table_rules() -> tuple[Rule, ...]:
 def _row_rules() -> tuple[Rule, ...]:
     return (
         Rule(
-            f"{_NAME}.coin_id_slug",
-            "critical",
-            "row",
-            "coin_id is a lower-case slug.",
-            "lower-case letters, digits, '.', '_' and '-'",
-            fixed(without(f"{_NOT_IN_A_SLUG}|{_WITHOUT_LETTER_OR_DIGIT}")),
-            "coin_id",
-            is_constraint=True,
-        ),
-        Rule(
             f"{_NAME}.price_present",
             "critical",
             "row",
@@ -242,6 +237,7 @@ def _row_rules() -> tuple[Rule, ...]:
             fixed(not_null()),
             "price_usd",
             is_constraint=True,
+            family="presence",
         ),
         Rule(
             f"{_NAME}.price_positive",
@@ -267,6 +263,7 @@ def _row_rules() -> tuple[Rule, ...]:
             fixed(in_range(None, MAX_CAP_DEVIATION_FRACTION)),
             _cap_deviation,
             ("price_usd", "circulating_supply", "market_cap_usd"),
+            family="agreement",
         ),
     )
 
@@ -282,6 +279,7 @@ def _warnings() -> tuple[Rule, ...]:
             fixed(equal_to(0)),
             _is_zero,
             ("market_cap_usd", "circulating_supply"),
+            family="presence",
         ),
         Rule(
             f"{_NAME}.price_jump",
@@ -293,6 +291,7 @@ def _warnings() -> tuple[Rule, ...]:
             _is_price_jump,
             ("price_usd",),
             applies=_has_previous,
+            family="jumps",
         ),
         Rule(
             f"{_NAME}.cap_moves_with_price",
@@ -305,16 +304,26 @@ def _warnings() -> tuple[Rule, ...]:
             _is_cap_jump,
             ("market_cap_usd", "price_usd", "circulating_supply"),
             applies=_has_previous,
+            family="jumps",
         ),
     )
 
 
 def suite(dataset: Dataset) -> tuple[Rule, ...]:
     """Return the rules of ``market_daily``."""
-    return (
-        *schema_rules(dataset.name),
-        *key_rules(dataset.name),
-        *_table_rules(),
-        *_row_rules(),
-        *_warnings(),
+    return owned_by(
+        OWNER,
+        (
+            *schema_rules(dataset.name),
+            *key_rules(dataset.name, KEY_TEXTS),
+            *_table_rules(),
+            total_steady(dataset.name, "market_cap_usd", MAX_TOTAL_CAP_FACTOR),
+            volume_steady(dataset.name, "volume_24h_usd"),
+            series_return(dataset.name),
+            large_ones_present(dataset.name, "market_cap_usd"),
+            *_row_rules(),
+            *cross_section_rules(dataset.name),
+            *two_sources_agree(dataset.name, "price_usd"),
+            *_warnings(),
+        ),
     )

@@ -9,8 +9,8 @@ import pandas as pd
 
 from pipeline.sandbox.endpoints import Endpoint, Shape
 from pipeline.sandbox.messages import CSV_TYPE, XML_TYPE, Request, Response, World
-from pipeline.sandbox.sessions import session_close
 from pipeline.sandbox.vendors.equities import last_closed_session, sessions_until
+from pipeline.sessions import session_close
 
 _PATH = "/api/global/us_indices/daily_prices/"
 

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from pipeline.sandbox.market import SimulatedMarket
 from pipeline.sandbox.messages import World
 from pipeline.sandbox.randomness import Floats
-from pipeline.sandbox.sessions import is_session, session_close
+from pipeline.sessions import is_session, session_close
 
 
 def last_closed_session(now: datetime) -> date:

@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 
 from pipeline.sandbox.endpoints import Endpoint, Shape
 from pipeline.sandbox.messages import CSV_TYPE, HTML_TYPE, Request, Response, World
-from pipeline.sandbox.sessions import is_session
 from pipeline.sandbox.vendors.equities import closes, last_closed_session
 from pipeline.sandbox.vendors.text import fixed
+from pipeline.sessions import is_session
 
 _SERIES = {"SP500": "SPX", "VIXCLS": "VIX"}
 _SATURDAY = 5

@@ -17,8 +17,8 @@ from pipeline.sandbox.messages import (
     as_seconds,
     render_json,
 )
-from pipeline.sandbox.sessions import is_session, session_close
 from pipeline.sandbox.vendors.equities import closes, last_closed_session, sessions_until
+from pipeline.sessions import is_session, session_close
 
 _NEW_YORK = ZoneInfo("America/New_York")
 _TICKERS = {"^RUT": "RUT", "^GSPC": "SPX", "^VIX": "VIX"}

@@ -1,4 +1,4 @@
-"""The sessions of a New York style exchange: weekdays without its regular holidays."""
+"""The sessions of the New York exchanges: weekdays without their regular holidays."""
 
 from __future__ import annotations
 
@@ -8,6 +8,27 @@ from zoneinfo import ZoneInfo
 
 _NEW_YORK = ZoneInfo("America/New_York")
 _CLOSE = time(16, 0)
+
+SPECIAL_CLOSURES = frozenset(
+    date.fromisoformat(day)
+    for day in (
+        "1994-04-27",
+        "2001-09-11",
+        "2001-09-12",
+        "2001-09-13",
+        "2001-09-14",
+        "2004-06-11",
+        "2007-01-02",
+        "2012-10-29",
+        "2012-10-30",
+        "2018-12-05",
+        "2025-01-09",
+    )
+)
+"""Days of mourning, storms and attacks on which the exchanges stayed closed."""
+
+_FIRST_KING_DAY_YEAR = 1998
+_FIRST_JUNETEENTH_YEAR = 2022
 _MONDAY, _THURSDAY, _SATURDAY, _SUNDAY = 0, 3, 5, 6
 
 
@@ -42,7 +63,6 @@ def list_holidays(year: int) -> frozenset[date]:
     may_end = date(year, 5, 31)
     holidays = {
         new_year + timedelta(days=1 if new_year.weekday() == _SUNDAY else 0),
-        _nth_weekday(year, 1, _MONDAY, 3),
         _nth_weekday(year, 2, _MONDAY, 3),
         _good_friday(year),
         may_end - timedelta(days=may_end.weekday()),
@@ -51,13 +71,15 @@ def list_holidays(year: int) -> frozenset[date]:
         _nth_weekday(year, 11, _THURSDAY, 4),
         _observed(date(year, 12, 25)),
     }
-    if year >= 2022:
+    if year >= _FIRST_KING_DAY_YEAR:
+        holidays.add(_nth_weekday(year, 1, _MONDAY, 3))
+    if year >= _FIRST_JUNETEENTH_YEAR:
         holidays.add(_observed(date(year, 6, 19)))
     return frozenset(holidays)
 
 
 def is_session(day: date) -> bool:
-    """Tell whether the exchange trades on that New York day."""
+    """Tell whether the exchange trades on that New York day, but for special closures."""
     return day.weekday() < _SATURDAY and day not in list_holidays(day.year)
 
 

@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from pipeline.sandbox.sessions import is_session, list_holidays, session_close
 from pipeline.sandbox.vendors.equities import last_closed_session
+from pipeline.sessions import is_session, list_holidays, session_close
 
 
 @pytest.mark.parametrize(

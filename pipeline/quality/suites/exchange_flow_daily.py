@@ -1,0 +1,96 @@
+"""Rules of ``exchange_flow_daily``: what flows into and out of exchanges."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from pipeline.datasets import Dataset
+from pipeline.quality.rules import Rule, Subject, owned_by
+from pipeline.quality.suites.nights import (
+    large_ones_present,
+    no_wide_leap,
+    not_yesterday_again,
+    series_return,
+    total_steady,
+    volume_steady,
+)
+from pipeline.quality.suites.shared import (
+    SLUG,
+    finite,
+    has_market_date,
+    has_measure,
+    key_rules,
+    not_negative,
+    row_rule,
+    schema_rules,
+)
+
+OWNER = "exchange-data"
+KEY_TEXTS = {"source": SLUG, "exchange": SLUG}
+
+MAX_TOTAL_FACTOR = 3.0
+
+# What is left out of a balance cannot make it larger; the two are summed in another order.
+ROUNDING_FRACTION = 0.01
+
+# In a day no more comes in than is there in the end; more can have gone out.
+MAX_INFLOW_FRACTION = 1.0
+
+_NAME = "exchange_flow_daily"
+
+
+def _is_part_above_whole(subject: Subject) -> pd.Series:
+    whole = subject.values["balance_usd"]
+    part = subject.values["balance_without_own_token_usd"]
+    return part > whole * (1 + ROUNDING_FRACTION)
+
+
+def _is_inflow_above_balance(subject: Subject) -> pd.Series:
+    balance = subject.values["balance_usd"]
+    return subject.values["inflow_24h_usd"] > MAX_INFLOW_FRACTION * balance
+
+
+def _domain_rules() -> tuple[Rule, ...]:
+    return (
+        row_rule(
+            _NAME,
+            "part_within_whole",
+            "A balance without the exchange's own token is not above the balance.",
+            "balance_without_own_token_usd <= balance_usd",
+            _is_part_above_whole,
+            ("balance_usd", "balance_without_own_token_usd"),
+        ),
+        row_rule(
+            _NAME,
+            "inflow_within_balance",
+            "What came in within 24 hours is not above the balance.",
+            "inflow_24h_usd <= balance_usd",
+            _is_inflow_above_balance,
+            ("balance_usd", "inflow_24h_usd"),
+        ),
+    )
+
+
+def suite(dataset: Dataset) -> tuple[Rule, ...]:
+    """Return the rules of ``exchange_flow_daily``."""
+    name = dataset.name
+    return owned_by(
+        OWNER,
+        (
+            *schema_rules(name),
+            *key_rules(name, KEY_TEXTS),
+            has_market_date(name),
+            has_measure(name),
+            not_negative(name, "balance_usd"),
+            not_negative(name, "balance_without_own_token_usd"),
+            *(finite(name, f"inflow_{span}_usd") for span in ("24h", "7d", "30d")),
+            not_negative(name, "spot_volume_24h_usd"),
+            *_domain_rules(),
+            not_yesterday_again(name, ("balance_usd",)),
+            no_wide_leap(name, ("balance_usd",)),
+            total_steady(name, "balance_usd", MAX_TOTAL_FACTOR),
+            volume_steady(name, "spot_volume_24h_usd"),
+            series_return(name),
+            large_ones_present(name, "balance_usd"),
+        ),
+    )
