@@ -85,6 +85,9 @@ class Ledger:
             if count:
                 stamp = published_at[:19].replace("-", "").replace(":", "")
                 target = self._root / "index_level_daily" / f"{stamp}-{build_id}.parquet"
+                for leftover in target.parent.glob(".*.tmp"):
+                    # Of a publisher that was killed; one writer at a time gets here.
+                    leftover.unlink(missing_ok=True)
                 with replacing(target) as temporary:
                     connection.execute(
                         f"copy news to {quote(str(temporary))} (format parquet, compression zstd)"

@@ -1,0 +1,78 @@
+"""The command that compares two published files."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from pipeline.cli import console
+from pipeline.cli.options import AsJson
+from pipeline.settings import load_settings
+
+app = typer.Typer()
+
+_FILE = "A file, the id of a kept build, the last day of one, or 'published'."
+
+
+@app.command()
+def diff(
+    old: Annotated[str, typer.Argument(help=_FILE)],
+    new: Annotated[str, typer.Argument(help=_FILE)] = "published",
+    limit: Annotated[int, typer.Option(min=1, help="Examples of each kind.")] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Show what differs between two published files: schema, rows, figures, constituents."""
+    from pipeline.diff import diff_files, find_file
+    from pipeline.models import load_project
+
+    settings = load_settings()
+    project = load_project(settings.sql_dir, settings.reference_dir)
+    grains = {model.name: model.doc.grain for model in project.models.values()}
+    with console.working("comparing"):
+        found = diff_files(find_file(settings, old), find_file(settings, new), grains, limit)
+    if as_json:
+        console.print_json(found.to_dict())
+        return
+    for table in found.added_tables:
+        console.out.print(f"{escape(table)} is new")
+    for table in found.removed_tables:
+        console.out.print(f"{escape(table)} is gone")
+    console.print_rows(
+        f"{len(found.tables)} tables differ, {len(found.same_tables)} are the same",
+        ["table", "rows before", "rows now", "added", "removed", "changed figures"],
+        [
+            [
+                each.table,
+                each.old_count,
+                each.new_count,
+                each.added_count,
+                each.removed_count,
+                sum(change.changed_count for change in each.changes),
+            ]
+            for each in found.tables
+        ],
+        as_json=False,
+    )
+    for each in found.tables:
+        for sentence in each.columns:
+            console.out.print(f"{escape(each.table)}: {escape(sentence)}", soft_wrap=True)
+        for change in each.changes:
+            console.print_rows(
+                f"\n{escape(each.table)}.{escape(change.column)}: {change.changed_count} changed",
+                [*each.key, "old", "new"],
+                [_cells(example) for example in change.examples],
+                as_json=False,
+            )
+    if found.constituents:
+        console.print_rows(
+            "\nConstituents of the last day",
+            ["change", "profile", "index", "coin"],
+            [_cells(row) for row in found.constituents],
+            as_json=False,
+        )
+
+
+def _cells(row: Any) -> list[Any]:
+    return list(row.values())

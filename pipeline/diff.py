@@ -1,0 +1,259 @@
+"""What differs between two published files: schema, rows, figures, constituents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.database import open_scratch, quote, quote_name
+from pipeline.errors import ConfigurationError
+from pipeline.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from pipeline.settings import Settings
+
+_OWN_TO_A_RUN = frozenset({"run_id", "build_id", "built_at", "published_at", "input_digest"})
+_LEFT_OUT_SCHEMAS = frozenset({"quality", "main"})
+
+_CONSTITUENTS = """
+with before as (
+    select profile, index_id, coin_id from old.indices.constituent_daily
+    where market_date = (select max(market_date) from old.indices.constituent_daily)
+),
+
+after as (
+    select profile, index_id, coin_id from new.indices.constituent_daily
+    where market_date = (select max(market_date) from new.indices.constituent_daily)
+)
+
+select 'joined' as change, * from (from after except from before)
+union all
+select 'left' as change, * from (from before except from after)
+order by all
+"""
+
+
+@dataclass(frozen=True)
+class ColumnChange:
+    """How many figures of a column differ where both files have the row, and some of them.
+
+    Each of ``examples`` has the row's key, and ``old`` and ``new``.
+    """
+
+    column: str
+    changed_count: int
+    examples: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class TableDiff:
+    """One table: its columns and rows in both files.
+
+    ``columns`` are sentences on added, removed and retyped columns. ``added_count`` and
+    ``removed_count`` count keys that only the new or the old file has, of which there are some
+    in ``added`` and ``removed``; without a key they count whole rows and there are none.
+    """
+
+    table: str
+    key: tuple[str, ...]
+    columns: tuple[str, ...]
+    old_count: int
+    new_count: int
+    added_count: int
+    removed_count: int
+    added: tuple[Mapping[str, Any], ...]
+    removed: tuple[Mapping[str, Any], ...]
+    changes: tuple[ColumnChange, ...]
+
+    @property
+    def is_same(self) -> bool:
+        """Whether nothing differs."""
+        return not (self.columns or self.added_count or self.removed_count or self.changes)
+
+
+@dataclass(frozen=True)
+class FileDiff:
+    """Two published files: tables that only one has, those that differ, and memberships."""
+
+    old: str
+    new: str
+    added_tables: tuple[str, ...]
+    removed_tables: tuple[str, ...]
+    same_tables: tuple[str, ...]
+    tables: tuple[TableDiff, ...]
+    constituents: tuple[Mapping[str, Any], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it in plain dictionaries and lists."""
+        return asdict(self)
+
+
+def find_file(settings: Settings, name: str) -> Path:
+    """Return the file that a word on the command line means.
+
+    Args:
+        settings: Where the builds are.
+        name: A path, ``published``, the id of a kept build, or the last day of one; of
+            several with that day the one that was published last.
+
+    Raises:
+        ConfigurationError: It means nothing; the message lists the builds there are.
+    """
+    if name == "published":
+        return settings.published_file
+    if Path(name).is_file():
+        return Path(name)
+    builds = Warehouse(settings).published_builds()
+    for build in reversed(builds):
+        if name in (build["build_id"], build["market_date"]):
+            return settings.builds_dir / str(build["build_id"]) / "tidemark.duckdb"
+    listed = ", ".join(f"{build['build_id']} (up to {build['market_date']})" for build in builds)
+    raise ConfigurationError(
+        f"{name!r} is no file, no kept build and the last day of none; name a file, 'published' "
+        f"or one of: {listed or 'none'}"
+    )
+
+
+def diff_files(
+    old: Path, new: Path, grains: Mapping[str, Sequence[str]], limit: int = 5
+) -> FileDiff:
+    """Compare two published files.
+
+    What belongs to a run (its id, when it built) is no difference, nor are the tables about
+    the runs themselves.
+
+    Args:
+        old: The earlier file.
+        new: The later file.
+        grains: The key of each table, as the models document it.
+        limit: How many examples of each kind.
+    """
+    with open_scratch() as connection:
+        connection.execute(f"attach {quote(str(old))} as old (read_only)")
+        connection.execute(f"attach {quote(str(new))} as new (read_only)")
+        before, after = _columns(connection, "old"), _columns(connection, "new")
+        found = [
+            _diff_table(connection, table, before[table], after[table], grains, limit)
+            for table in sorted(before.keys() & after.keys())
+        ]
+        constituents: list[dict[str, Any]] = []
+        if "indices.constituent_daily" in before.keys() & after.keys():
+            constituents = _records(connection, _CONSTITUENTS)
+    return FileDiff(
+        str(old),
+        str(new),
+        tuple(sorted(after.keys() - before.keys())),
+        tuple(sorted(before.keys() - after.keys())),
+        tuple(each.table for each in found if each.is_same),
+        tuple(each for each in found if not each.is_same),
+        tuple(constituents),
+    )
+
+
+def _columns(connection: DuckDBPyConnection, catalog: str) -> dict[str, dict[str, str]]:
+    rows = connection.execute(
+        "select schema_name, table_name, column_name, data_type from duckdb_columns() "
+        "where database_name = $catalog and not internal order by all",
+        {"catalog": catalog},
+    ).fetchall()
+    tables: dict[str, dict[str, str]] = {}
+    for schema, table, column, kind in rows:
+        if schema not in _LEFT_OUT_SCHEMAS:
+            tables.setdefault(f"{schema}.{table}", {})[column] = kind
+    return tables
+
+
+def _records(connection: DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = connection.execute(sql).to_arrow_table().to_pylist()
+    return rows
+
+
+def _count(connection: DuckDBPyConnection, sql: str) -> int:
+    found = connection.execute(sql).fetchone()
+    return int(found[0]) if found else 0
+
+
+def _diff_table(
+    connection: DuckDBPyConnection,
+    table: str,
+    before: Mapping[str, str],
+    after: Mapping[str, str],
+    grains: Mapping[str, Sequence[str]],
+    limit: int,
+) -> TableDiff:
+    common = [name for name in after if before.get(name) == after[name]]
+    key = tuple(grains.get(table, ()))
+    if not key or not set(key) <= set(common):
+        key = ()
+    names = ", ".join(quote_name(name) for name in (key or common) if name not in _OWN_TO_A_RUN)
+    only_new = f"select {names} from new.{table} except all select {names} from old.{table}"
+    only_old = f"select {names} from old.{table} except all select {names} from new.{table}"
+    return TableDiff(
+        table,
+        key,
+        tuple(_schema_changes(before, after)),
+        _count(connection, f"select count(*) from old.{table}"),
+        _count(connection, f"select count(*) from new.{table}"),
+        _count(connection, f"select count(*) from ({only_new})"),
+        _count(connection, f"select count(*) from ({only_old})"),
+        tuple(_examples(connection, only_new, key, limit)),
+        tuple(_examples(connection, only_old, key, limit)),
+        tuple(_changed_columns(connection, table, key, common, limit)) if key else (),
+    )
+
+
+def _schema_changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    return [
+        *(f"{name} is new ({after[name]})" for name in after if name not in before),
+        *(f"{name} is gone ({before[name]})" for name in before if name not in after),
+        *(
+            f"{name} was {before[name]} and is {after[name]}"
+            for name in after
+            if name in before and before[name] != after[name]
+        ),
+    ]
+
+
+def _examples(
+    connection: DuckDBPyConnection, sql: str, key: Sequence[str], limit: int
+) -> list[dict[str, Any]]:
+    """Return the newest keys: what a night adds is at the end."""
+    if not key:
+        return []
+    order = ", ".join(f"{quote_name(name)} desc" for name in key)
+    return _records(connection, f"select * from ({sql}) order by {order} limit {limit}")
+
+
+def _changed_columns(
+    connection: DuckDBPyConnection, table: str, key: Sequence[str], common: list[str], limit: int
+) -> list[ColumnChange]:
+    measures = [name for name in common if name not in key and name not in _OWN_TO_A_RUN]
+    if not measures:
+        return []
+    same_key = " and ".join(
+        f"o.{quote_name(name)} is not distinct from n.{quote_name(name)}" for name in key
+    )
+    joined = f"old.{table} as o inner join new.{table} as n on {same_key}"
+    differs = {
+        name: f"o.{quote_name(name)} is distinct from n.{quote_name(name)}" for name in measures
+    }
+    counts = connection.execute(
+        "select "
+        + ", ".join(f"count(*) filter (where {condition})" for condition in differs.values())
+        + f" from {joined}"
+    ).fetchone()
+    keys = ", ".join(f"n.{quote_name(name)}" for name in key)
+    changes = []
+    for name, count in zip(measures, counts or (), strict=False):
+        if count:
+            examples = _records(
+                connection,
+                f"select {keys}, o.{quote_name(name)} as old, n.{quote_name(name)} as new "
+                f"from {joined} where {differs[name]} order by {keys} limit {limit}",
+            )
+            changes.append(ColumnChange(name, int(count), tuple(examples)))
+    return changes
