@@ -374,11 +374,11 @@ def test_later_nights_bring_late_and_revised_values(empty_home: Home, source: Ca
     assert (first["added"], first["revised"]) == (10, 0)
 
     source.scores[late] = 42.0
-    source.scores[revised] += 0.5
+    source.scores[revised] += 1.0
     second = load_night(empty_home, LAST + timedelta(days=1))
 
     assert (second["added"], second["revised"], second["unchanged"]) == (2, 1, 8)
     rows = stored(empty_home)
     assert [score for score, *_ in rows[late]] == [42.0]
-    assert [score for score, *_ in rows[revised]] == [SCORES[revised], SCORES[revised] + 0.5]
+    assert [score for score, *_ in rows[revised]] == [SCORES[revised], SCORES[revised] + 1.0]
     assert {len(words) for day, words in rows.items() if day != revised} == {1}

@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 from corruptions import CORRUPTIONS, Corruption
+from fast_judge import judging_fast
 from nights_at_the_gate import FEEDS, GateNight, dataset_of, errored, failed, stored_nights
 
 from pipeline.quality.suites import all_rules
@@ -69,8 +70,12 @@ def test_good_night_passes_every_rule(nights: dict[str, GateNight], feed: str) -
 def test_corruption_is_found_by_the_rule_meant_for_it(
     nights: dict[str, GateNight], corruption: Corruption
 ) -> None:
-    report = corruption.change(nights[corruption.feed]).check()
+    night = corruption.change(nights[corruption.feed])
+    report = night.check()
+    with judging_fast():
+        quick = night.check()
     fired = failed(report)
     print(f"{corruption.id}: meant {corruption.meant}; fired {', '.join(sorted(fired))}")
     assert errored(report) == set()
     assert corruption.meant in fired
+    assert [r.status for r in quick.results] == [r.status for r in report.results]
