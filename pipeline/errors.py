@@ -20,9 +20,15 @@ A message says what happened, on which day, and what to do next.
 
 from __future__ import annotations
 
+from typing import Self
+
 
 class TidemarkError(Exception):
     """Base of every error that Tidemark raises on purpose."""
+
+    def saying(self, message: str) -> Self:
+        """Return an error of the same kind with another message, to be raised from this one."""
+        return type(self)(message)
 
 
 class ConfigurationError(TidemarkError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -15,7 +15,7 @@ from pipeline.datasets import Vintage, get_dataset
 from pipeline.errors import NotYetAvailableError, TidemarkError, UnobtainableError
 from pipeline.landing import LandedPayload, Landing
 from pipeline.settings import Settings
-from pipeline.sources.base import Source
+from pipeline.sources.base import Source, close_of
 from pipeline.sources.http import HttpClient
 
 if TYPE_CHECKING:
@@ -136,9 +136,12 @@ def obtain(
 
     Raises:
         SourceError: It did not answer, or cannot answer for that day and nothing was landed.
+        NotYetAvailableError: It stands where it stood the night before.
     """
     if source.payloads_of is not None:
-        return shared_payloads(settings, source, market_date)
+        shared = shared_payloads(settings, source, market_date)
+        _check_moved_on(settings, source, shared, market_date)
+        return shared
     is_past = market_date < settings.default_market_date()
     if source.kind == "now_only" and (is_past or _is_published(settings, source, market_date)):
         landed = _find_landed(settings, source, market_date, effort)
@@ -150,13 +153,55 @@ def obtain(
                 f"{market_date}; load that day from your own history with `tidemark import`"
             )
     try:
-        return land_fetch(settings, source, market_date, run_id, effort)
+        payloads = land_fetch(settings, source, market_date, run_id, effort)
     except UnobtainableError:
         # Too late to ask, but an earlier run may have asked in time and gone no further.
         landed = _find_landed(settings, source, market_date, effort)
         if landed:
             return landed
         raise
+    _check_moved_on(settings, source, payloads, market_date)
+    return payloads
+
+
+def _check_moved_on(
+    settings: Settings, source: Source, payloads: list[LandedPayload], market_date: date
+) -> None:
+    """Check that an answer is not the one of the night before, when the day was running.
+
+    Such an answer has nothing of the day after, though the last one had the running day, and
+    most of what it says of the day is what was said of it then.
+
+    Raises:
+        NotYetAvailableError: It stands still.
+    """
+    landing = Landing(settings.landing_dir)
+    landed_for = source.payloads_of or source.dataset
+    before = market_date - timedelta(days=1)
+    fetches = [
+        fetch
+        for fetch in landing.find(landed_for, source.name, before)
+        if fetch[0].fetched_at < close_of(market_date)
+    ]
+    if not fetches:
+        return
+
+    def points(of: list[LandedPayload], day: date) -> Mapping[str, object]:
+        try:
+            return source.points_of([(each.name, landing.read(each)) for each in of], day)
+        except TidemarkError as exc:
+            # A body that cannot be read is refused when it is parsed.
+            logger.debug("%s of %s cannot be compared: %s", source.name, day, exc)
+            return {}
+
+    then, now = points(fetches[0], market_date), points(payloads, market_date)
+    same = [series for series, point in now.items() if then.get(series) == point]
+    if 2 * len(same) > len(now) and not points(payloads, market_date + timedelta(days=1)):
+        raise NotYetAvailableError(
+            f"{source.name} says of {market_date} what it said while the day was running, as of "
+            f"{', '.join(sorted(same)[:3])}, and nothing of the day after; it stands still, run "
+            "again later"
+        )
 
 
 def shared_payloads(

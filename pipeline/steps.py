@@ -180,7 +180,8 @@ def _extract(
         asked.append(_health_of(name, source, rank, status, effort))
         return _described(feed, source.name, night, payloads, asked)
     if len(failures) == 1 and len(asked) == 1:
-        raise failures[0]
+        (source,) = (each for each in feed.sources if each.name == asked[0].source)
+        raise source.explain(failures[0], market_date) from failures[0]
     said = "; ".join(f"{source}: {reason}" for source, reason in _passed_over(asked).items())
     if not failures and all(each.status == "not_set_up" for each in asked):
         logger.info("no source of %s is set up", name)

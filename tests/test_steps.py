@@ -26,6 +26,7 @@ from pipeline.lock import run_lock
 from pipeline.raw_store import RawStore
 from pipeline.sandbox.faults import FaultBoard
 from pipeline.sources.registry import NIGHTLY_FEEDS, get_feed
+from pipeline.sources.transfer import HttpStatusError
 
 NIGHT = NIGHTS[0]
 
@@ -92,6 +93,18 @@ def test_extract_of_a_published_night_asks_nobody(three_nights: Home, faults: Fa
     )
     assert [payload["run_id"] for payload in extracted["payloads"]] == [f"night-{NIGHTS[2]}-1"] * 3
     assert landed_files(three_nights) == before
+
+
+def test_extract_says_of_which_day_and_keeps_the_kind_of_the_error(
+    home: Home, faults: FaultBoard
+) -> None:
+    faults["alternative_me"] = "status_404"
+    with pytest.raises(HttpStatusError, match=f"^alternative_me for {NIGHT}: ") as raised:
+        steps.extract(home.settings(NIGHT), "sentiment_daily", NIGHT, "a-run")
+    assert raised.value.status == 404
+    faults["alternative_me"] = "gzip_bomb"
+    with pytest.raises(PayloadError, match=f"^alternative_me for {NIGHT}: .*compare it with"):
+        steps.extract(home.settings(NIGHT), "sentiment_daily", NIGHT, "a-run")
 
 
 def test_extract_does_not_use_half_a_fetch(home: Home) -> None:

@@ -6,13 +6,14 @@ The stamp 00:00 D describes day D and is known when D opens.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import NotYetAvailableError, PayloadError, SourceError, UnobtainableError
+from pipeline.errors import PayloadError, SourceError
 from pipeline.sources.base import Source, first_day, vendor_url
 from pipeline.sources.payload import parse_json, shown, text_or_none
+from pipeline.sources.shapes import missing_day
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -79,23 +80,12 @@ class AlternativeMe(Source):
             if days.setdefault(day, score) != score:
                 raise PayloadError(f"{day} comes twice with different scores; fetch again")
         if market_date not in days:
-            raise _missing(market_date, days.keys())
+            raise missing_day(market_date, days)
         return [
             {"market_date": day, "source": self.name, "score": score, "label": label}
             for day, (score, label) in sorted(days.items())
             if first <= day <= market_date
         ]
-
-
-def _missing(market_date: date, days: Collection[date]) -> SourceError:
-    newest = max(days, default=None)
-    if newest is not None and newest > market_date:
-        return UnobtainableError(
-            f"there are later days but none for {market_date}; it is a gap of the vendor"
-        )
-    return NotYetAvailableError(
-        f"there is no value for {market_date} yet, the newest is {newest}; run again later"
-    )
 
 
 def _entries(body: bytes) -> list[Any]:

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pipeline.datasets import get_dataset
-from pipeline.errors import PayloadError, SourceError
+from pipeline.errors import PayloadError, SourceError, TidemarkError
 from pipeline.sources.payload import build_frame
 from pipeline.sources.vendors import get_vendor
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Kind = Literal["by_date", "now_only"]
 TRAILING_DAYS = 10
+_ABOUT_A_BODY = (
+    "what came is landed; run again later, and if it stays so compare it with docs/sources.md"
+)
 
 
 class Source(ABC):
@@ -115,8 +118,25 @@ class Source(ABC):
         try:
             rows = self.read_rows(bodies, market_date, first_day(market_date, since))
         except (PayloadError, SourceError) as exc:
-            raise type(exc)(f"{self.name} for {market_date}: {exc}") from exc
+            raise self.explain(exc, market_date) from exc
         return build_frame(get_dataset(self.dataset), rows)
+
+    def explain(self, error: TidemarkError, market_date: date) -> TidemarkError:
+        """Return an error that also says whose it is, of which day, and what to do next."""
+        advice = f"; {_ABOUT_A_BODY}" if isinstance(error, PayloadError) else ""
+        return error.saying(f"{self.name} for {market_date}: {error}{advice}")
+
+    def points_of(self, bodies: Sequence[tuple[str, bytes]], day: date) -> Mapping[str, object]:
+        """Return all that the bodies say of a day, also of one that still runs, by series.
+
+        For sources whose answers hold the running day and no time at which they were made: an
+        answer that stands still is told by what was landed on the day before. Pure.
+
+        Raises:
+            PayloadError: As for ``parse``.
+            SourceError: As for ``parse``.
+        """
+        return {}
 
     @abstractmethod
     def read_rows(

@@ -48,7 +48,15 @@ _ROUNDING = 5e-5
 
 
 class BinanceFuturesSource(Source):
-    """A dataset from one or more endpoints, each asked symbol by symbol."""
+    """A dataset from one or more endpoints, each asked symbol by symbol.
+
+    Attributes:
+        endpoints: Path by the name in the bodies' names.
+        limit: Rows that an answer takes.
+        is_daily: Whether a period of a day has to be asked for.
+        history_days: Days that the vendor keeps.
+        days_beyond: Days asked for beyond the one wanted, to see that it is over.
+    """
 
     name = "binance_futures"
     vendor = "binance_futures"
@@ -57,6 +65,7 @@ class BinanceFuturesSource(Source):
     limit: ClassVar[int] = 500
     is_daily: ClassVar[bool] = True
     history_days: ClassVar[int] = HISTORY_DAYS
+    days_beyond: ClassVar[int] = 0
 
     def fetch(
         self,
@@ -102,7 +111,7 @@ class BinanceFuturesSource(Source):
             "symbol": symbol,
             **({"period": "1d"} if self.is_daily else {}),
             "startTime": str(midnight(first)),
-            "endTime": str(midnight(last + timedelta(days=1)) - 1),
+            "endTime": str(midnight(last + timedelta(days=1 + self.days_beyond)) - 1),
             "limit": str(self.limit),
         }
 

@@ -15,6 +15,7 @@ from pipeline.sources.venues import (
     daily_points,
     decimal_or_none,
     field_of,
+    finished_days,
     midnight,
     rounded_day,
     stamp_of,
@@ -36,6 +37,7 @@ class BinanceFuturesFunding(BinanceFuturesSource):
     endpoints: ClassVar[Mapping[str, str]] = {"fundingRate": "fapi/v1/fundingRate"}
     limit = FUNDING_LIMIT
     is_daily = False
+    days_beyond = 1
 
     def params(self, symbol: str, first: date, last: date) -> dict[str, str]:
         """Return the query; a settlement at midnight may be stamped some ms before it."""
@@ -45,7 +47,10 @@ class BinanceFuturesFunding(BinanceFuturesSource):
     def read_series(
         self, endpoint: str, symbol: str, rows: Sequence[Any], where: str
     ) -> Mapping[date, Mapping[str, float | None]]:
-        """Return the day's sum. See ``BinanceFuturesSource.read_series``."""
+        """Return the sums of the days that a later settlement follows, as one does at midnight.
+
+        See ``BinanceFuturesSource.read_series``.
+        """
         settlements = []
         for row in rows:
             if field_of(row, "symbol", where) != symbol:
@@ -56,7 +61,7 @@ class BinanceFuturesFunding(BinanceFuturesSource):
             if rate is None:
                 raise PayloadError(f"{where}: a settlement has no rate; fetch again")
             settlements.append((stamp, rate))
-        sums = sum_by_day(settlements, where)
+        sums = finished_days(sum_by_day(settlements, where))
         return {day: {"funding_rate_fraction": rate} for day, rate in sums.items()}
 
 
@@ -67,6 +72,7 @@ class BinanceFuturesPerp(BinanceFuturesSource):
     endpoints: ClassVar[Mapping[str, str]] = {"klines": "fapi/v1/klines"}
     limit = KLINE_LIMIT
     is_daily = False
+    days_beyond = 1
 
     def params(self, symbol: str, first: date, last: date) -> dict[str, str]:
         """Return the query for daily candles."""
@@ -75,7 +81,7 @@ class BinanceFuturesPerp(BinanceFuturesSource):
     def read_series(
         self, endpoint: str, symbol: str, rows: Sequence[Any], where: str
     ) -> Mapping[date, Mapping[str, float | None]]:
-        """Return the day's candle. See ``BinanceFuturesSource.read_series``."""
+        """Return the candles that another one follows. See ``BinanceFuturesSource.read_series``."""
         candles = daily_points(
             ((stamp_of(candle_cell(row, 0, where), where), row) for row in rows),
             DAY_MILLISECONDS,
@@ -83,6 +89,6 @@ class BinanceFuturesPerp(BinanceFuturesSource):
         )
         return {
             day: values
-            for day, row in candles.items()
+            for day, row in finished_days(candles).items()
             if (values := read_candle(row, DAY_MILLISECONDS, f"{where} {day}")) is not None
         }

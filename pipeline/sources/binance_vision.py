@@ -25,6 +25,7 @@ from pipeline.sources.venues import (
 from pipeline.sources.vision_archive import VisionSource
 from pipeline.sources.vision_files import (
     ArchiveFile,
+    columns_of,
     daily_file,
     last_of_month,
     monthly_file,
@@ -134,30 +135,31 @@ def read_last_metrics(symbol: str, day: date, lines: list[list[str]]) -> dict[st
     """Return the last row of a day's metrics file by column, None for too short a file.
 
     Raises:
-        PayloadError: The header is not the documented one, or a row is of another symbol,
-            another day, or cut.
+        PayloadError: A documented column is missing, or a row is of another symbol, another
+            day, or cut.
     """
-    if not lines or tuple(lines[0]) != METRICS_HEADER:
-        raise PayloadError(f"the header is {shown(','.join(lines[0]) if lines else '')}")
+    places = columns_of(lines, METRICS_HEADER)
     opens = datetime.combine(day, time())
     stamped: list[tuple[datetime, int]] = []
     for number, line in enumerate(lines[1:], start=1):
-        if len(line) != len(METRICS_HEADER) or not _TIME.fullmatch(line[0]):
+        created, of = line[places["create_time"]], line[places["symbol"]]
+        if not _TIME.fullmatch(created):
             raise PayloadError(f"line {number + 1} is {shown(','.join(line))}")
         try:
-            stamp = datetime.fromisoformat(line[0])
+            stamp = datetime.fromisoformat(created)
         except ValueError as exc:
-            raise PayloadError(f"line {number + 1} has no such time as {line[0]}") from exc
-        if line[1] != symbol:
-            raise PayloadError(f"line {number + 1} is of {shown(line[1])}")
+            raise PayloadError(f"line {number + 1} has no such time as {created}") from exc
+        if of != symbol:
+            raise PayloadError(f"line {number + 1} is of {shown(of)}")
         # Either end of five minutes may be the stamp, so the next midnight is of the day too.
         if not opens <= stamp <= opens + timedelta(days=1, minutes=1):
-            raise PayloadError(f"line {number + 1} is of {line[0]}, not of {day}")
+            raise PayloadError(f"line {number + 1} is of {created}, not of {day}")
         stamped.append((stamp, number))
     is_of_one_row_era = len(stamped) == 1 and day < ONE_ROW_ERA_ENDS
     if len({stamp for stamp, _ in stamped}) < MIN_ROWS and not is_of_one_row_era:
         return None
-    return dict(zip(METRICS_HEADER, lines[max(stamped)[1]], strict=True))
+    last = lines[max(stamped)[1]]
+    return {name: last[place] for name, place in places.items()}
 
 
 class BinanceVisionFunding(VisionSource):
@@ -228,14 +230,11 @@ class BinanceVisionFunding(VisionSource):
 def _read_settlements(
     symbol: str, first: date, last: date, lines: list[list[str]]
 ) -> list[tuple[int, float]]:
-    if not lines or tuple(lines[0]) != FUNDING_HEADER:
-        raise PayloadError(f"the header is {shown(','.join(lines[0]) if lines else '')}")
+    places = columns_of(lines, FUNDING_HEADER)
     settlements = []
     for line in lines[1:]:
-        if len(line) != len(FUNDING_HEADER):
-            raise PayloadError(f"a line is {shown(','.join(line))}")
-        stamp = stamp_of(line[0], symbol)
-        rate = decimal_or_none(line[2], f"{symbol} last_funding_rate")
+        stamp = stamp_of(line[places["calc_time"]], symbol)
+        rate = decimal_or_none(line[places["last_funding_rate"]], f"{symbol} last_funding_rate")
         # Rounded to the minute, the first settlement of the next month may be this file's last.
         if not first <= rounded_day(stamp, symbol) <= last + timedelta(days=1) or rate is None:
             raise PayloadError(f"the line {shown(','.join(line))} is not of {first:%Y-%m}")

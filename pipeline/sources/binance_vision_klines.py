@@ -21,6 +21,7 @@ from pipeline.sources.vision_archive import VisionSource
 from pipeline.sources.vision_files import (
     LABEL_SEPARATOR,
     ArchiveFile,
+    columns_of,
     daily_file,
     last_of_month,
     monthly_file,
@@ -30,9 +31,22 @@ from pipeline.sources.vision_files import (
 if TYPE_CHECKING:
     from pipeline.settings import Settings
 
-CANDLE_COLUMNS = 12
+CANDLE_COLUMNS = (
+    "open_time",
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "close_time",
+    "quote_volume",
+    "count",
+    "taker_buy_volume",
+    "taker_buy_quote_volume",
+    "ignore",
+)
+"""The columns by the header of a file that has one, and the order of the cells without it."""
 FIRST_MICROSECONDS = 10**14
-_OPEN_TIME = "open_time"
 
 Candles = dict[date, dict[str, float | None]]
 
@@ -177,18 +191,21 @@ def read_klines(
         symbol: What to call the file in a message.
         first: First day that the file may hold.
         last: Last day.
-        lines: Cells, with or without a header line.
+        lines: Cells. With a header line they are found by their names and there may be more
+            of them; without one there are twelve in the documented order, as nothing says
+            what another one would be.
 
     Raises:
-        PayloadError: A line has not twelve cells, is of a day that is not the file's or
-            comes twice, or its prices cannot be.
+        PayloadError: A documented column is missing, a line is of another length, of a day
+            that is not the file's or comes twice, or its prices cannot be.
     """
-    if lines and lines[0] and lines[0][0] == _OPEN_TIME:
-        lines = lines[1:]
+    if lines and CANDLE_COLUMNS[0] in lines[0]:
+        places = columns_of(lines, CANDLE_COLUMNS)
+        lines = [[line[place] for place in places.values()] for line in lines[1:]]
     candles: dict[date, dict[str, float | None]] = {}
     seen: set[date] = set()
     for line in lines:
-        if len(line) != CANDLE_COLUMNS:
+        if len(line) != len(CANDLE_COLUMNS):
             raise PayloadError(f"a line is {shown(','.join(line))}")
         opened = stamp_of(line[0], symbol)
         per_day = DAY_MILLISECONDS * (1000 if opened >= FIRST_MICROSECONDS else 1)

@@ -107,13 +107,14 @@ class _Bybit(Source):
             SourceError: Any other ``retCode`` but 0, or no symbol is listed.
             PayloadError: A body is not the documented one, is of another symbol, or holds a
                 figure that cannot be.
-            NotYetAvailableError: No symbol has the day yet.
+            NotYetAvailableError: No symbol has the day yet, or an answer is from before its
+                close.
         """
         entries: dict[str, list[Any]] = {}
         unknown: set[str] = set()
         for _, label, body in named_bodies(bodies, (self.endpoint,)):
             symbol = label.partition("#")[0]
-            listed = _read_list(body, symbol, self.limit)
+            listed = _read_list(body, symbol, self.limit, market_date)
             if listed is None:
                 unknown.add(symbol)
             else:
@@ -146,7 +147,7 @@ class _Bybit(Source):
         raise NotImplementedError
 
 
-def _read_list(body: bytes, symbol: str, limit: int) -> list[Any] | None:
+def _read_list(body: bytes, symbol: str, limit: int, market_date: date) -> list[Any] | None:
     """Return the entries of one answer; None where Bybit does not list the symbol."""
     content = parse_json(body)
     code = field_of(content, "retCode", symbol)
@@ -157,6 +158,12 @@ def _read_list(body: bytes, symbol: str, limit: int) -> list[Any] | None:
         return None
     if code != 0 or isinstance(code, bool):
         raise SourceError(f"{said}; try again later, or take another source")
+    answered_at = stamp_of(field_of(content, "time", symbol), f"{symbol} time")
+    if answered_at < midnight(market_date + timedelta(days=1)):
+        raise NotYetAvailableError(
+            f"{symbol}: the answer is of {answered_at} ms, before the close of {market_date}; an "
+            "old copy came, run again later"
+        )
     entries = as_list(field_of(field_of(content, "result", symbol), "list", symbol), symbol)
     if len(entries) >= limit:
         raise PayloadError(f"{symbol}: {len(entries)} entries, as many as fit; ask for less days")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
     from pipeline.sources.http import HttpClient, HttpResponse
 
-# Each file's columns; the close is the last one.
+# Each file's columns, the close last; there may be others, in any order.
 HEADERS = {
     "RUT": ("DATE", "RUT"),
     "SPX": ("DATE", "SPX"),
@@ -99,24 +99,26 @@ def read_history(body: bytes, ticker: str) -> list[tuple[date, str]]:
         lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except (UnicodeDecodeError, csv.Error) as exc:
         raise PayloadError(f"{ticker}: the file is not CSV in UTF-8; fetch again") from exc
-    if not lines or tuple(lines[0]) != HEADERS[ticker]:
+    header = lines[0] if lines else []
+    if any(header.count(name) != 1 for name in HEADERS[ticker]):
         raise PayloadError(
-            f"{ticker}: the header is {shown(','.join(lines[0]) if lines else '')} instead of "
+            f"{ticker}: the header is {shown(','.join(header))} instead of "
             f"{','.join(HEADERS[ticker])!r}; the file has changed, compare it with the source's "
             "page"
         )
+    day_place, close_place = header.index(HEADERS[ticker][0]), header.index(HEADERS[ticker][-1])
     sessions: list[tuple[date, str]] = []
     for number, line in enumerate(lines[1:], start=2):
         if not line:
             continue
-        match = _DATE.fullmatch(line[0])
-        if match is None or len(line) != len(lines[0]):
+        match = _DATE.fullmatch(line[day_place]) if len(line) == len(header) else None
+        if match is None:
             raise PayloadError(f"{ticker}: line {number} is {shown(','.join(line))}")
         try:
             session = date(int(match[3]), int(match[1]), int(match[2]))
         except ValueError as exc:
-            raise PayloadError(f"{ticker}: line {number} has no such day as {line[0]}") from exc
-        sessions.append((session, line[-1]))
+            raise PayloadError(f"{ticker}: line {number} has no such day as {match[0]}") from exc
+        sessions.append((session, line[close_place]))
     if not text.endswith("\n") and len({_decimals(close) for _, close in sessions[-2:]}) > 1:
         raise PayloadError(f"{ticker}: the last line, {shown(lines[-1])}, is cut; fetch again")
     return sessions

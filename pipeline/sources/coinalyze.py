@@ -21,6 +21,7 @@ from pipeline.sources.venues import (
     amount_or_none,
     daily_points,
     field_of,
+    finished_days,
     midnight,
     require_day,
     stamp_of,
@@ -75,7 +76,7 @@ class Coinalyze(Source):
                     "symbols": ",".join(f"{symbol}{_SUFFIX}" for symbol in asked),
                     "interval": "daily",
                     "from": str(midnight(first_day(market_date, since), DAY_SECONDS)),
-                    "to": str(midnight(market_date + timedelta(days=1), DAY_SECONDS) - 1),
+                    "to": str(midnight(market_date + timedelta(days=2), DAY_SECONDS) - 1),
                     "convert_to_usd": "true",
                 },
                 secret_headers=secrets,
@@ -90,7 +91,7 @@ class Coinalyze(Source):
         Returns:
             One row per day and perpetual, from ``first`` to ``market_date``, in US dollars, a
             day without liquidations as 0. The symbol is Binance's; one without history has
-            no row.
+            no row. The newest day of all is the running one and is dropped.
 
         Raises:
             SourceError: Coinalyze's own error, as ``{"message"}``.
@@ -134,8 +135,14 @@ class Coinalyze(Source):
                     for day, point in sorted(history.items())
                     if first <= day <= market_date
                 ]
-        known = [row for row in rows if (row["long_usd"], row["short_usd"]) != (None, None)]
-        require_day(known, market_date, days, "Coinalyze's liquidation history")
+        finished = finished_days(dict.fromkeys(days))
+        known = [
+            row
+            for row in rows
+            if row["market_date"] in finished
+            and (row["long_usd"], row["short_usd"]) != (None, None)
+        ]
+        require_day(known, market_date, finished, "Coinalyze's liquidation history")
         return known
 
 

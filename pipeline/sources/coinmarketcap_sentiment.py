@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import NotYetAvailableError, PayloadError, UnobtainableError
+from pipeline.errors import PayloadError
 from pipeline.sources.base import Source, first_day
 from pipeline.sources.coinmarketcap import VENDOR, check_stamp, public_url, read_data
 from pipeline.sources.payload import number_or_none, text_or_none
 from pipeline.sources.shapes import (
     as_list,
     as_object,
+    missing_day,
     numbered_bodies,
     only_body,
     stamp_or_none,
@@ -84,12 +85,7 @@ class CoinMarketCapFearGreed(Source):
                 if days.setdefault(day, score) != score:
                     raise PayloadError(f"{day} comes twice with different scores; fetch again")
         if market_date not in days:
-            newest = max(days, default=None)
-            if newest is not None and newest > market_date:
-                raise UnobtainableError(f"there are later days but none for {market_date}")
-            raise NotYetAvailableError(
-                f"there is no score for {market_date} yet, the newest is {newest}; run again later"
-            )
+            raise missing_day(market_date, days)
         return [
             {"market_date": day, "source": self.name, "score": score, "label": label}
             for day, (score, label) in sorted(days.items())

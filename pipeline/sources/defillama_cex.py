@@ -85,10 +85,11 @@ class DefiLlamaExchangeBalances(Source):
             units and US dollars summed over the chains. US dollars are null where a chain
             prices the token and another does not, or none does. A token has no row on a day
             on which a chain that held it within ``LOOKBACK_DAYS`` before has no point, nor
-            where an amount is negative.
+            where an amount is negative, or 0 though it is worth something.
 
         Raises:
-            PayloadError: The body is not the documented JSON, or a day has two points.
+            PayloadError: The body is not the documented JSON, a day has two points, or no
+                token has units and dollars under one name.
             NotYetAvailableError: There is no point at the day's close yet.
             UnobtainableError: There are later points but none at the day's close.
         """
@@ -211,12 +212,24 @@ def _day_rows(balances: Balances, day: date) -> list[dict[str, object]]:
         held = dollars if measure == "usd" else units
         for symbol, amount in points.get(day, {}).items():
             held.setdefault(symbol, []).append(amount)
+        if measure == "units":
+            worth = balances.get(("usd", chain), {}).get(day, {})
+            unsure |= {
+                symbol
+                for symbol, amount in points.get(day, {}).items()
+                if amount == 0 and worth.get(symbol, 0.0) > 0
+            }
         if measure == "units" and day not in points:
             before = [day - timedelta(days=back) for back in range(1, LOOKBACK_DAYS + 1)]
             newest = next((points[earlier] for earlier in before if earlier in points), {})
             if newest:
                 logger.warning("chain %s has no point of %s", chain, day)
             unsure |= newest.keys()
+    if units and dollars and not units.keys() & dollars.keys():
+        raise PayloadError(
+            f"no token of {day} is named alike in tokens and in tokensInUsd, as "
+            f"{shown(next(iter(units)))} and {shown(next(iter(dollars)))}"
+        )
     rows: list[dict[str, object]] = []
     for symbol, amounts in units.items():
         total = math.fsum(amounts) if all(map(math.isfinite, amounts)) else math.nan

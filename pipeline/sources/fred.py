@@ -87,14 +87,16 @@ class Fred(Source):
 
 def _read_series(body: bytes, series: str) -> list[tuple[date, float]]:
     header, *lines = csv_lines(body, series)
-    if len(header) != 2 or header[0] not in _DATE_COLUMNS or header[1] != series:
+    day_columns = [place for place, name in enumerate(header) if name in _DATE_COLUMNS]
+    if len(day_columns) != 1 or header.count(series) != 1:
         raise PayloadError(
             f"{series}: the header is {shown(','.join(header))} instead of "
             f"'observation_date,{series}'; the file has changed"
         )
     closes: list[tuple[date, float]] = []
-    for number, (day, text) in enumerate(lines, start=2):
+    for number, line in enumerate(lines, start=2):
         where = f"{series}: line {number}"
+        day, text = line[day_columns[0]], line[header.index(series)]
         try:
             session = date.fromisoformat(day) if _DAY.fullmatch(day) else None
         except ValueError:

@@ -106,6 +106,7 @@ class GateLiquidations(Source):
             contract = label.partition("#")[0]
             for day, entry in _read_stats(body, contract).items():
                 where = f"{contract} {day}"
+                self.check_entry(entry, where)
                 values = {
                     measure: self.read_measure(field_of(entry, field, where), f"{where} {field}")
                     for measure, field in self.measures.items()
@@ -126,6 +127,27 @@ class GateLiquidations(Source):
         require_day(rows, market_date, (day for day, _ in points), f"Gate's {self.dataset}")
         return rows
 
+    def points_of(self, bodies: Sequence[tuple[str, bytes]], day: date) -> Mapping[str, object]:
+        """Return the whole entry of a day by contract. See ``Source.points_of``."""
+        return {
+            label: stats[day]
+            for _, label, body in named_bodies(bodies, (_ENDPOINT,))
+            if day in (stats := _read_stats(body, label.partition("#")[0]))
+        }
+
+    def check_entry(self, entry: Mapping[str, Any], where: str) -> None:
+        """Check that no liquidation has a size or an amount, where these are told, but no dollars.
+
+        Raises:
+            PayloadError: One has.
+        """
+        for side in ("long", "short"):
+            for other in (f"{side}_liq_size", f"{side}_liq_amount"):
+                size = amount_or_none(entry.get(other), f"{where} {other}")
+                dollars = field_of(entry, f"{side}_liq_usd", where)
+                if size and amount_or_none(dollars, f"{where} {side}_liq_usd") == 0:
+                    raise PayloadError(f"{where}: {side}_liq_usd is 0 but {other} is {size:g}")
+
     def read_measure(self, value: object, where: str) -> float | None:
         """Return an amount; a day without liquidations is 0 and not null."""
         return amount_or_none(value, where)
@@ -142,6 +164,9 @@ class GatePositioning(GateLiquidations):
         "top_position_ratio": "top_lsr_size",
         "taker_buy_sell_ratio": "lsr_taker",
     }
+
+    def check_entry(self, entry: Mapping[str, Any], where: str) -> None:
+        """Let every entry pass: what is wrong with its liquidations changes no ratio."""
 
     def read_measure(self, value: object, where: str) -> float | None:
         """Return a ratio; 0 says that nothing is known."""

@@ -106,17 +106,8 @@ class Okx(Source):
         """
         days: set[date] = set()
         rows: list[dict[str, object]] = []
-        is_any_known = False
-        for _, currency, body in named_bodies(bodies, (_ENDPOINT,)):
-            entries = _read_data(body, currency)
-            if entries is None:
-                continue
-            is_any_known = True
-            ratios: dict[date, float | None] = {}
-            for entry in entries:
-                day, ratio = _read_bar(entry, currency)
-                if ratios.setdefault(day, ratio) != ratio:
-                    raise PayloadError(f"{currency} {day}: two different ratios; fetch again")
+        series = _read_series(bodies)
+        for currency, ratios in series.items():
             days |= ratios.keys()
             rows += [
                 {
@@ -129,10 +120,33 @@ class Okx(Source):
                 for day, ratio in sorted(ratios.items())
                 if first <= day <= market_date and ratio is not None
             ]
-        if not is_any_known:
+        if not series:
             raise SourceError("OKX knows no currency that was asked for; compare the list with it")
         require_day(rows, market_date, days, "OKX's account ratio")
         return rows
+
+    def points_of(self, bodies: Sequence[tuple[str, bytes]], day: date) -> Mapping[str, object]:
+        """Return the ratio of a day by currency. See ``Source.points_of``."""
+        return {
+            currency: ratios[day]
+            for currency, ratios in _read_series(bodies).items()
+            if day in ratios
+        }
+
+
+def _read_series(bodies: Sequence[tuple[str, bytes]]) -> dict[str, dict[date, float | None]]:
+    """Return the ratios by day of each currency that OKX knows."""
+    series: dict[str, dict[date, float | None]] = {}
+    for _, currency, body in named_bodies(bodies, (_ENDPOINT,)):
+        entries = _read_data(body, currency)
+        if entries is None:
+            continue
+        ratios = series.setdefault(currency, {})
+        for entry in entries:
+            day, ratio = _read_bar(entry, currency)
+            if ratios.setdefault(day, ratio) != ratio:
+                raise PayloadError(f"{currency} {day}: two different ratios; fetch again")
+    return series
 
 
 def _read_data(body: bytes, currency: str) -> list[Any] | None:
@@ -151,6 +165,7 @@ def _read_data(body: bytes, currency: str) -> list[Any] | None:
 
 def _read_bar(entry: object, currency: str) -> tuple[date, float | None]:
     if not isinstance(entry, list) or len(entry) != 2:
+        # Nothing names the cells of a row, so one more may stand anywhere.
         raise PayloadError(f"{currency}: {shown(entry)} is not a stamp and a ratio")
     stamp = stamp_of(entry[0], currency)
     day = day_of_stamp(stamp, DAY_MILLISECONDS, currency)

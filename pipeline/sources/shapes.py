@@ -9,11 +9,11 @@ import csv
 import io
 import math
 import re
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, date, datetime
 from typing import Any
 
-from pipeline.errors import PayloadError
+from pipeline.errors import NotYetAvailableError, PayloadError, SourceError, UnobtainableError
 from pipeline.sources.payload import integer_or_none, number_or_none, shown, text_or_none
 
 _ISO_STAMP = re.compile(
@@ -195,6 +195,27 @@ def unix_time(seconds: object, where: str) -> datetime:
     if isinstance(seconds, bool) or not re.fullmatch(r"[0-9]{9,10}", text) or not text.isascii():
         raise PayloadError(f"{where}: {shown(seconds)} is not a time in Unix seconds")
     return datetime.fromtimestamp(int(text), UTC)
+
+
+def missing_day(market_date: date, days: Collection[date]) -> SourceError:
+    """Return the error for a series that is told ahead and lacks a day.
+
+    Args:
+        market_date: The day that is not there.
+        days: The days that are; those after it say that it never comes.
+
+    Returns:
+        ``UnobtainableError`` for a gap, ``NotYetAvailableError`` where the series ends before.
+    """
+    newest = max(days, default=None)
+    if newest is not None and newest > market_date:
+        return UnobtainableError(
+            f"there are later days but none for {market_date}; it is a gap of the vendor, look "
+            "at the next day"
+        )
+    return NotYetAvailableError(
+        f"there is no value for {market_date} yet, the newest is {newest}; run again later"
+    )
 
 
 def csv_lines(body: bytes, what: str) -> list[list[str]]:

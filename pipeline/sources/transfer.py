@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Self
 
 import requests
 import urllib3
@@ -23,6 +24,10 @@ class HttpStatusError(SourceError):
     def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message)
         self.status = status
+
+    def saying(self, message: str) -> Self:
+        """Return a refusal by the same status with another message."""
+        return type(self)(message, self.status)
 
 
 class AttemptError(Exception):

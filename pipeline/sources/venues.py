@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline.errors import (
     NotYetAvailableError,
@@ -32,6 +32,7 @@ UNKNOWN_SYMBOL_STATUSES = frozenset({400, 404})
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _STAMP = re.compile(r"[0-9]{1,16}")
 _EPOCH = date(1970, 1, 1)
+_Point = TypeVar("_Point")
 
 
 def decimal_or_none(value: object, where: str) -> float | None:
@@ -145,6 +146,16 @@ def daily_points(
     if not is_empty and not points:
         raise PayloadError(f"{where}: no stamp is a midnight of UTC; the days have moved")
     return points
+
+
+def finished_days(series: Mapping[date, _Point]) -> dict[date, _Point]:
+    """Return a series without its newest day.
+
+    A vendor that serves the running day too, and stands still, gives the running value under
+    the stamp of the day. That another day follows proves that a day was over.
+    """
+    newest = max(series, default=None)
+    return {day: point for day, point in series.items() if day != newest}
 
 
 def midnight(day: date, units_per_day: int = DAY_MILLISECONDS) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,10 +18,12 @@ from pipeline.errors import NotYetAvailableError, PayloadError, UnobtainableErro
 from pipeline.sources.base import Source, close_of, vendor_url
 from pipeline.sources.venues import PROBED_SYMBOLS
 from pipeline.sources.vision_files import (
+    AGAIN_SUFFIX,
     CHECKSUM_SUFFIX,
     ArchiveFile,
     parse_file_name,
     read_checksum,
+    states_checksum,
 )
 
 if TYPE_CHECKING:
@@ -83,11 +85,8 @@ class VisionSource(Source):
             age_days = (settings.now() - close_of(group[0].last)).days
             found = 0
             for asked, file in enumerate(group, start=1):
-                is_there, responses = self._ask(
-                    client, settings, file, None if is_wanted_day else known.get(file.name)
-                )
-                found += is_there
-                yield from responses
+                known_checksum = None if is_wanted_day else known.get(file.name)
+                found += yield from self._ask(client, settings, file, known_checksum)
                 if not found and asked >= min(PROBED_SYMBOLS, len(group)):
                     break
             if is_wanted_day:
@@ -100,33 +99,39 @@ class VisionSource(Source):
         settings: Settings,
         file: ArchiveFile,
         known_checksum: str | None,
-    ) -> tuple[bool, list[tuple[str, HttpResponse]]]:
-        """Return whether the file is there, and, unless it is known, it and its checksum."""
+    ) -> Generator[tuple[str, HttpResponse], None, bool]:
+        """Yield a file's checksum and the file, each before it is read; return if it is there.
+
+        A file that is known is not asked for, and its checksum, which was landed with it, not
+        yielded again.
+        """
         from pipeline.sources.transfer import HttpStatusError
 
-        url = vendor_url(settings, self.vendor, file.path)
+        url, name = vendor_url(settings, self.vendor, file.path), file.landed_name
         try:
             checksum = client.get(url + CHECKSUM_SUFFIX, expect="text")
+            if known_checksum is not None and states_checksum(checksum.body, known_checksum):
+                return True
+            yield name + CHECKSUM_SUFFIX, checksum
             wanted = read_checksum(checksum.body, file.name)
-            if wanted == known_checksum:
-                return True, []
             archive = client.get(url, expect="zip")
+            yield name, archive
             if hashlib.sha256(archive.body).hexdigest() != wanted:
                 logger.warning("%s does not fit its checksum; fetching both again", file.name)
-                checksum = client.get(url + CHECKSUM_SUFFIX, expect="text")
-                archive = client.get(url, expect="zip")
+                yield (
+                    name + CHECKSUM_SUFFIX + AGAIN_SUFFIX,
+                    client.get(url + CHECKSUM_SUFFIX, expect="text"),
+                )
+                yield name + AGAIN_SUFFIX, client.get(url, expect="zip")
         except HttpStatusError as exc:
             if exc.status not in _MISSING_STATUSES:
                 raise
             logger.debug("%s is not there: %s", file.name, exc)
-            return False, []
+            return False
         except PayloadError as exc:
             logger.warning("%s is left out: %s", file.name, exc)
-            return False, []
-        return True, [
-            (file.landed_name + CHECKSUM_SUFFIX, checksum),
-            (file.landed_name, archive),
-        ]
+            return False
+        return True
 
     def _stored_checksums(
         self, settings: Settings, first: date, market_date: date
@@ -142,9 +147,10 @@ class VisionSource(Source):
         while day <= market_date and stored:
             for payloads in reversed(landing.find(dataset, self.name, day)):
                 for payload in payloads:
-                    named = parse_file_name(payload.name)
+                    name = payload.name.removesuffix(AGAIN_SUFFIX)
+                    named = parse_file_name(name)
                     if named is not None and (named[2], named[0]) in stored:
-                        checksums[payload.name] = payload.sha256
+                        checksums[name] = payload.sha256
             day += timedelta(days=1)
         return checksums
 

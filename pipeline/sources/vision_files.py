@@ -22,6 +22,9 @@ from pipeline.sources.payload import shown
 logger = logging.getLogger(__name__)
 
 CHECKSUM_SUFFIX = ".CHECKSUM"
+AGAIN_SUFFIX = ".again"
+"""Behind the name of a file, or checksum, that was fetched once more and counts instead."""
+
 LABEL_SEPARATOR = "__"
 """Between what we add to a file's name when it is landed, and that name."""
 
@@ -87,6 +90,11 @@ def read_checksum(body: bytes, file_name: str) -> str:
     return match[1].lower()
 
 
+def states_checksum(body: bytes, sha256: str) -> bool:
+    """Return whether a ``.CHECKSUM`` file begins with a sha256."""
+    return body[:64].decode("ascii", "replace").lower() == sha256
+
+
 def read_files(
     bodies: Sequence[tuple[str, bytes]],
     kind: str,
@@ -109,18 +117,30 @@ def read_files(
     received = dict(bodies)
     if len(received) != len(bodies):
         raise PayloadError("a file comes twice; fetch again")
+    # What was fetched once more takes the place of the first try.
+    received |= {
+        name.removesuffix(AGAIN_SUFFIX): body
+        for name, body in bodies
+        if name.endswith(AGAIN_SUFFIX)
+    }
     values: list[tuple[str, _Values]] = []
     refused: list[str] = []
     for name, body in received.items():
-        if name.endswith(CHECKSUM_SUFFIX) and name.removesuffix(CHECKSUM_SUFFIX) in received:
+        if name.endswith(AGAIN_SUFFIX):
             continue
-        match = _FILE_NAME.fullmatch(name)
+        file_name = name.removesuffix(CHECKSUM_SUFFIX)
+        match = _FILE_NAME.fullmatch(file_name)
         if match is None or match["kind"] != kind:
             raise PayloadError(f"{shown(name)} is not of this fetch")
+        if name != file_name:
+            if file_name not in received:
+                logger.warning("%s is left out: only its checksum came", file_name)
+            continue
         try:
             first, last = _period(match)
-            file_name = name.rpartition(LABEL_SEPARATOR)[2]
-            checksum = read_checksum(received.get(name + CHECKSUM_SUFFIX, b""), file_name)
+            checksum = read_checksum(
+                received.get(name + CHECKSUM_SUFFIX, b""), name.rpartition(LABEL_SEPARATOR)[2]
+            )
             lines = read_zip(body, checksum)
             values.append((match["symbol"], read(match["symbol"], first, last, lines)))
         except PayloadError as exc:
@@ -181,3 +201,19 @@ def read_zip(body: bytes, sha256: str) -> list[list[str]]:
         IndexError,
     ) as exc:
         raise PayloadError(f"the zip cannot be read ({type(exc).__name__}: {exc})") from exc
+
+
+def columns_of(lines: list[list[str]], documented: Sequence[str]) -> dict[str, int]:
+    """Return the place of each documented column by the header line; there may be others.
+
+    Raises:
+        PayloadError: There is no header, a documented column is not in it or twice, or a
+            line is of another length.
+    """
+    header = lines[0] if lines else []
+    if any(header.count(name) != 1 for name in documented):
+        raise PayloadError(f"the header is {shown(','.join(header))}")
+    for number, line in enumerate(lines[1:], start=2):
+        if len(line) != len(header):
+            raise PayloadError(f"line {number} is {shown(','.join(line))}")
+    return {name: header.index(name) for name in documented}

@@ -86,7 +86,7 @@ def test_the_page_says_as_sent_of_the_known_limits_and_of_nothing_else() -> None
         for (place, fault), word in read_page().items()
         if word == "as sent"
     }
-    assert as_sent == KNOWN_LIMITS.keys()
+    assert as_sent == KNOWN_LIMITS
 
 
 def test_the_page_is_rendered_from_its_outcomes() -> None:

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from fake_vendor import (
     FakeClient,
@@ -37,6 +38,7 @@ from pipeline.sources.binance_futures_trades import BinanceFuturesFunding, Binan
 from pipeline.sources.http import HttpStatusError
 
 DAY = date(2026, 7, 10)
+AFTER = DAY + timedelta(days=1)
 SOURCES: list[Source] = [
     BinanceFuturesPositioning(),
     BinanceFuturesOpenInterest(),
@@ -87,6 +89,10 @@ def candle(day: date, **cells: Any) -> list[Any]:
     for index, value in cells.items():
         row[int(index.removeprefix("c"))] = value
     return row
+
+
+def perp(rows: list[Any]) -> pd.DataFrame:
+    return BinanceFuturesPerp().parse([("klines-BTCUSDT", as_json(rows))], DAY)
 
 
 def positioning(rows: list[Any], endpoint: str = RATIOS[0]) -> list[tuple[str, bytes]]:
@@ -166,7 +172,7 @@ def test_funding_is_summed_over_the_day_whatever_the_interval() -> None:
 
 
 def test_funding_counts_a_repeated_settlement_once_and_refuses_a_contradiction() -> None:
-    rows = [settlement(DAY, 0), settlement(DAY, 0), settlement(DAY, 8)]
+    rows = [settlement(DAY, 0), settlement(DAY, 0), settlement(DAY, 8), settlement(AFTER, 0)]
     frame = BinanceFuturesFunding().parse([("fundingRate-BTCUSDT", as_json(rows))], DAY)
     assert frame["funding_rate_fraction"].tolist() == [pytest.approx(0.0002)]
     rows.append(settlement(DAY, 8, "0.0009"))
@@ -198,7 +204,21 @@ def test_perp_gives_the_candle_in_quote_currency() -> None:
 )
 def test_perp_refuses_a_candle_that_cannot_be(cells: dict[str, Any]) -> None:
     with pytest.raises(PayloadError):
-        BinanceFuturesPerp().parse([("klines-BTCUSDT", as_json([candle(DAY, **cells)]))], DAY)
+        perp([candle(DAY, **cells), candle(AFTER)])
+
+
+@pytest.mark.parametrize("source", [BinanceFuturesFunding(), BinanceFuturesPerp()])
+def test_a_day_that_nothing_follows_may_be_running_and_is_left_out(source: Source) -> None:
+    before = DAY - timedelta(days=1)
+    if source.dataset == "perp_daily":
+        name, rows, more = "klines-BTCUSDT", [candle(before), candle(DAY)], candle(AFTER, c7="0")
+    else:
+        name, more = "fundingRate-BTCUSDT", settlement(AFTER, 0)
+        rows = [settlement(before, 0), settlement(DAY, 0), settlement(DAY, 16)]
+    with pytest.raises(NotYetAvailableError, match=f"does not have {DAY} yet"):
+        source.parse([(name, as_json(rows))], DAY)
+    frame = source.parse([(name, as_json([*rows, more]))], DAY)
+    assert frame["market_date"].tolist() == [before, DAY]
 
 
 @pytest.mark.parametrize(
@@ -251,7 +271,8 @@ def test_fetch_asks_for_the_window_symbol_by_symbol(source: Source, tmp_path: Pa
     assert path.startswith("binance_futures/f")
     first = milliseconds(DAY - timedelta(days=10))
     assert int(params["startTime"]) in (first, first - 30_000)
-    assert int(params["endTime"]) == milliseconds(DAY + timedelta(days=1)) - 1
+    beyond = timedelta(days=2 if source.dataset in ("funding_daily", "perp_daily") else 1)
+    assert int(params["endTime"]) == milliseconds(DAY + beyond) - 1
     assert params["symbol"] == "BTCUSDT"
 
 
@@ -295,8 +316,8 @@ def test_fetch_stops_at_once_when_it_is_refused(status: int, tmp_path: Path) -> 
 GOOD: dict[str, list[Any]] = {
     "positioning_daily": [shares(DAY - timedelta(days=1)), shares(DAY)],
     "open_interest_daily": [interest(DAY - timedelta(days=1)), interest(DAY)],
-    "funding_daily": [settlement(DAY, 0), settlement(DAY, 8)],
-    "perp_daily": [candle(DAY - timedelta(days=1)), candle(DAY)],
+    "funding_daily": [settlement(DAY, 0), settlement(DAY, 8), settlement(AFTER, 0)],
+    "perp_daily": [candle(DAY - timedelta(days=1)), candle(DAY), candle(AFTER)],
 }
 
 

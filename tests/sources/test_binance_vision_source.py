@@ -114,6 +114,35 @@ def test_metrics_give_the_last_row_of_the_files_day(starts: bool) -> None:
     ]
 
 
+def wider(lines: list[str]) -> list[str]:
+    """The same lines with a column more before the others and one behind them."""
+    return [
+        f"{'before' if not line[:1].isdigit() else 9},{line},{'behind' if index == 0 else 8}"
+        for index, line in enumerate(lines)
+    ]
+
+
+def test_columns_are_found_by_the_header() -> None:
+    name, month = f"BTCUSDT-metrics-{DAY}.zip", date(2026, 6, 1)
+    pd.testing.assert_frame_equal(
+        parse(landed(name, zipped(wider(metrics())))), parse(metrics_body())
+    )
+    lines = [KLINES, kline(DAY)]
+    candles = [
+        BinanceVisionPerp().parse(landed(f"BTCUSDT-1d-{DAY}.zip", zipped(some)), DAY)
+        for some in (lines, wider(lines))
+    ]
+    pd.testing.assert_frame_equal(*candles)
+    lines = [FUNDING, f"{milliseconds(month)},8,0.0001"]
+    rates = [
+        BinanceVisionFunding().parse(
+            landed("BTCUSDT-fundingRate-2026-06.zip", zipped(some)), month, since=month
+        )
+        for some in (lines, wider(lines))
+    ]
+    pd.testing.assert_frame_equal(*rates)
+
+
 def test_metrics_feed_open_interest_from_the_same_files() -> None:
     source = BinanceVisionOpenInterest()
     assert source.payloads_of == "positioning_daily"
@@ -265,10 +294,12 @@ def test_klines_of_a_month_are_cut_to_the_window() -> None:
         [kline(DAY, c4="9")],
         [kline(DAY, c0=milliseconds(DAY, 1))],
         [kline(DAY)[:-2]],
+        [kline(DAY) + ",0"],
+        [KLINES.replace("quote_volume", "quote_volume_v2"), kline(DAY)],
         [KLINES, KLINES],
         ["Open_time", kline(DAY)],
     ],
-    ids=range(7),
+    ids=range(9),
 )
 def test_klines_that_are_not_as_documented_are_left_out(lines: list[str]) -> None:
     with pytest.raises(PayloadError, match="1 of 1 files"):
@@ -502,6 +533,27 @@ def test_checksum_that_never_fits_leaves_the_file_out_but_lands_it(
     assert sorted(frame["perp_symbol"]) == ["AAVEUSDT", "BTCUSDT"]
     assert f"ETHUSDT-metrics-{DAY}.zip" in names
     assert [asked for asked, _ in client.asked].count(path) == 2
+
+
+def test_every_answer_is_landed_before_it_is_judged(
+    make_home: Callable[..., Settings],
+) -> None:
+    archive = full_archive(DAY)
+    eth, aave = (f"{symbol}-metrics-{DAY}.zip" for symbol in ("ETHUSDT", "AAVEUSDT"))
+    archive[metrics_path("ETHUSDT", DAY) + ".CHECKSUM"] = checksum(b"", "OTHER-metrics.zip")
+    archive[metrics_path("AAVEUSDT", DAY) + ".CHECKSUM"] = checksum(b"other", aave)
+    settings = make_home(night_of(DAY, 12))
+    names, frame = night(settings, serve(archive), DAY)
+    assert names[2:] == [
+        f"{eth}.CHECKSUM",
+        f"{aave}.CHECKSUM",
+        aave,
+        f"{aave}.CHECKSUM.again",
+        f"{aave}.again",
+    ]
+    assert frame["perp_symbol"].tolist() == ["BTCUSDT"]
+    (payloads,) = Landing(settings.landing_dir).find("positioning_daily", "binance_vision", DAY)
+    assert {payload.name for payload in payloads} == set(names)
 
 
 @pytest.mark.parametrize("spoilt", ["zip", "checksum"])

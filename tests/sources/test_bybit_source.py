@@ -116,6 +116,8 @@ def test_parts_of_a_range_are_read_together() -> None:
         (answer(ratio(DAY), ratio(DAY, "0.5", "0.5")), PayloadError, "two different values"),
         (answer(ratio(DAY, timestamp="1e12")), PayloadError, "time stamp"),
         (answer(*[ratio(DAY)] * 500), PayloadError, "as many as fit"),
+        (answer(ratio(DAY), time=milliseconds(DAY, 3)), NotYetAvailableError, "an old copy"),
+        (answer(ratio(DAY), time=None), PayloadError, "time stamp"),
         (answer(), NotYetAvailableError, "ends with None"),
         (answer(ratio(BEFORE)), NotYetAvailableError, "ends with 2026-07-09"),
     ],

@@ -130,12 +130,24 @@ def test_parse_refuses_a_day_in_another_format(day: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", ["DATE,RUTTR", "DATE,SPX", "Date,RUT", "DATE,OPEN,HIGH,LOW,CLOSE", "RUT,DATE", ""]
+    "header", ["DATE,RUTTR", "DATE,SPX", "Date,RUT", "DATE,OPEN,HIGH,LOW,CLOSE", "DATE,RUT,RUT", ""]
 )
 def test_parse_refuses_another_header(header: str) -> None:
     body = "\n".join([header, *lines_until(DAY)]).encode()
     with pytest.raises(PayloadError, match="RUT: the header"):
         Cboe().parse([("RUT_History", body), ("SPX_History", b""), vix(DAY)], DAY)
+
+
+def test_parse_finds_the_columns_by_the_header() -> None:
+    lines = [line.replace(",", ",7.0,") + ",note" for line in lines_until(DAY)]
+    body = "\n".join(["DATE,OPEN,RUT,REMARK", *lines, ""]).encode()
+    bodies = [("RUT_History", body), ("SPX_History", history("SPX", lines_until(DAY))), vix(DAY)]
+    frame = (
+        Cboe()
+        .parse(bodies, DAY)
+        .pivot(index="session_date", columns="ticker", values="close_points")
+    )
+    assert frame["RUT"].tolist() == frame["SPX"].tolist()
 
 
 def test_parse_takes_the_last_column_of_the_vix() -> None:

@@ -24,7 +24,7 @@ from pipeline.errors import NotYetAvailableError, PayloadError, SourceError
 from pipeline.sources.coinalyze import SYMBOLS_ASKED, Coinalyze
 
 DAY = date(2026, 7, 10)
-BEFORE = DAY - timedelta(days=1)
+BEFORE, AFTER = DAY - timedelta(days=1), DAY + timedelta(days=1)
 
 
 def point(day: date, **overrides: Any) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def body(*entries: Any, number: int = 1) -> tuple[str, bytes]:
 
 
 def test_longs_and_shorts_are_in_dollars_by_the_day_that_the_stamp_begins() -> None:
-    frame = Coinalyze().parse([body(entry(point(BEFORE, s=7), point(DAY)))], DAY)
+    frame = Coinalyze().parse([body(entry(point(BEFORE, s=7), point(DAY), point(AFTER)))], DAY)
     assert tuple(frame.columns) == DATASETS["liquidation_daily"].column_names
     assert frame["market_date"].tolist() == [BEFORE, DAY]
     assert frame["long_usd"].tolist() == [1000.5, 1000.5]
@@ -51,7 +51,7 @@ def test_longs_and_shorts_are_in_dollars_by_the_day_that_the_stamp_begins() -> N
 
 def test_batches_are_read_together_and_a_symbol_without_history_has_no_row() -> None:
     bodies = [
-        body(entry(point(DAY))),
+        body(entry(point(DAY), point(AFTER))),
         body(entry(point(DAY), symbol="1000PEPEUSDT_PERP.A"), number=2),
         body(entry(symbol="NEWUSDT_PERP.A"), number=3),
     ]
@@ -73,8 +73,17 @@ def test_batches_are_read_together_and_a_symbol_without_history_has_no_row() -> 
         ([body(entry(point(DAY, l=-1)))], PayloadError, "negative"),
         ([body(entry(point(DAY, t=date_to_seconds(DAY) * 1000)))], PayloadError, "century"),
         ([body(entry(point(DAY), point(DAY, l=2)))], PayloadError, "two different"),
-        ([body(entry(point(BEFORE)))], NotYetAvailableError, "ends with 2026-07-09"),
-        ([body(entry(point(DAY, l=None, s=None)))], NotYetAvailableError, "does not have"),
+        (
+            [body(entry(point(BEFORE - timedelta(days=1)), point(BEFORE)))],
+            NotYetAvailableError,
+            "ends with 2026-07-08",
+        ),
+        ([body(entry(point(DAY)))], NotYetAvailableError, "does not have"),
+        (
+            [body(entry(point(DAY, l=None, s=None), point(AFTER)))],
+            NotYetAvailableError,
+            "does not have",
+        ),
     ],
 )
 def test_parse_says_what_is_wrong(
@@ -85,7 +94,7 @@ def test_parse_says_what_is_wrong(
     assert raised.type is error
 
 
-def test_fetch_asks_twenty_at_a_time_up_to_the_last_midnight(tmp_path: Path) -> None:
+def test_fetch_asks_twenty_at_a_time_up_to_now(tmp_path: Path) -> None:
     client = FakeClient(lambda path, params: b"[]")
     configured = settings_at(night_of(DAY), tmp_path, coinalyze_key="a-key")
     names = [name for name, _ in Coinalyze().fetch(client, configured, DAY)]
@@ -101,7 +110,7 @@ def test_fetch_asks_twenty_at_a_time_up_to_the_last_midnight(tmp_path: Path) -> 
     assert params == {
         "interval": "daily",
         "from": str(date_to_seconds(DAY - timedelta(days=10))),
-        "to": str(date_to_seconds(DAY + timedelta(days=1)) - 1),
+        "to": str(date_to_seconds(DAY + timedelta(days=2)) - 1),
         "convert_to_usd": "true",
     }
     assert client.secrets[0]["api_key"].get_secret_value() == "a-key"
@@ -120,7 +129,7 @@ def test_without_a_key_it_is_not_used_and_says_which(tmp_path: Path) -> None:
         )
 
 
-@given(mutated_json([entry(point(BEFORE), point(DAY))]) | st.binary())
+@given(mutated_json([entry(point(BEFORE), point(DAY), point(AFTER))]) | st.binary())
 def test_parse_of_a_defective_body_gives_plausible_rows_or_raises(spoilt: bytes) -> None:
     frame = try_parse(Coinalyze(), [("liquidations-1", spoilt)], DAY)
     if frame is None:

@@ -117,6 +117,25 @@ def test_chain_without_a_point_leaves_out_what_it_held_and_nothing_else() -> Non
     assert held(parse(content, since=DAY)) == {"ETH": (1.0, None)}
 
 
+def test_nothing_that_is_worth_something_is_left_out() -> None:
+    content = protocol(
+        ethereum=chain(
+            [point(DAY, {"USDT": 0, "ETH": 0, "X": 1})],
+            [point(DAY, {"USDT": 8, "ETH": 0, "X": 2})],
+        ),
+        tron=chain([point(DAY, {"USDT": 5})], [point(DAY, {"USDT": 5})]),
+    )
+    assert held(parse(content)) == {"ETH": (0.0, 0.0), "X": (1.0, 2.0)}
+
+
+def test_tokens_under_other_names_than_their_dollars_are_refused() -> None:
+    content = protocol(
+        ethereum=chain([point(DAY, {"A_v2": 1, "B_v2": 2})], [point(DAY, {"A": 8, "B": 9})])
+    )
+    with pytest.raises(PayloadError, match="'A_V2' and 'A'"):
+        parse(content)
+
+
 def test_chain_that_ended_long_ago_counts_no_more() -> None:
     ended = DAY - timedelta(days=LOOKBACK_DAYS + 1)
     points = [point(DAY - timedelta(days=back), {"USDT": 8}) for back in range(20)]

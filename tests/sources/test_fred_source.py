@@ -122,11 +122,33 @@ def test_parse_refuses_a_day_in_another_format(day: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", ["observation_date,VIXCLS", "date,SP500", "SP500", "observation_date,SP500,x", ""]
+    "header",
+    [
+        "observation_date,VIXCLS",
+        "date,SP500",
+        "SP500",
+        "observation_date,SP500,SP500",
+        "DATE,x",
+        "",
+    ],
 )
 def test_parse_refuses_another_header(header: str) -> None:
     with pytest.raises(PayloadError, match="SP500"):
         Fred().parse([("SP500", f"{header}\n".encode()), ("VIXCLS", b"")], DAY)
+
+
+def test_parse_finds_the_columns_by_the_header() -> None:
+    lines = [f"new,{line}" for line in lines_until(DAY)]
+    bodies = [
+        ("SP500", graph("SP500", lines, "x,observation_date")),
+        ("VIXCLS", graph("VIXCLS", lines_until(DAY))),
+    ]
+    frame = (
+        Fred()
+        .parse(bodies, DAY)
+        .pivot(index="session_date", columns="ticker", values="close_points")
+    )
+    assert frame["SPX"].tolist() == frame["VIX"].tolist()
 
 
 def test_parse_needs_both_files() -> None:

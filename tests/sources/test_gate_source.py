@@ -70,6 +70,12 @@ def test_ratios_come_from_the_same_answer_and_zero_is_null() -> None:
     assert pd.isna(row["taker_buy_sell_ratio"])
 
 
+def test_ratios_do_not_hang_on_the_liquidations() -> None:
+    entry = stats(DAY, long_liq_usd=0)
+    del entry["short_liq_usd"]
+    assert len(GatePositioning().parse(body([entry]), DAY)) == 1
+
+
 def test_day_without_figures_has_no_row() -> None:
     nothing = stats(BEFORE, long_liq_usd=None, short_liq_usd=None)
     assert GateLiquidations().parse(body([nothing, stats(DAY)]), DAY)["market_date"].tolist() == [
@@ -89,6 +95,8 @@ def test_parts_of_a_range_are_read_together() -> None:
         ({"detail": "x"}, PayloadError, "not a list"),
         ([stats(DAY, long_liq_usd=-1)], PayloadError, "negative"),
         ([stats(DAY, short_liq_usd="x")], PayloadError, "not a number"),
+        ([stats(DAY, long_liq_usd=0)], PayloadError, "long_liq_usd is 0 but long_liq_size is 100"),
+        ([stats(DAY, short_liq_amount=2)], PayloadError, "short_liq_usd is 0 but"),
         ([stats(DAY, contract="ETH_USDT")], PayloadError, "ETH_USDT"),
         ([stats(DAY), stats(DAY, long_liq_usd=2)], PayloadError, "two different"),
         ([stats(DAY, time=date_to_seconds(DAY) * 1000)], PayloadError, "century"),
