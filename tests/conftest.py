@@ -32,15 +32,13 @@ from pipeline.sandbox.faults import FaultBoard
 from pipeline.sandbox.server import Sandbox, create_server
 from pipeline.settings import Settings
 
-<<<<<<< HEAD
 __all__ = ["run"]
-=======
+
 # How long an example takes, to be drawn or to be run, depends on what else the machine does.
 hypothesis_settings.register_profile(
     "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 hypothesis_settings.load_profile("untimed")
->>>>>>> 5993f46 (Refuse answers that stand still, and figures that contradict what is stored)
 
 
 class NetworkUsedError(RuntimeError):

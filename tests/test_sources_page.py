@@ -33,3 +33,22 @@ def test_every_vendor_has_a_section() -> None:
     assert used == set(VENDORS)
     for vendor in used:
         assert vendor.partition("_")[0] in plain, vendor
+
+
+def test_every_section_says_what_a_user_has_to_know() -> None:
+    sections = (DOCS / "sources.md").read_text().partition("## Vendors\n")[2].split("### ")[1:]
+    for section in sections:
+        for word in ("Asked", "Fills", "Day", "Units", "Limits", "Key", "Licence", "Fails by"):
+            assert f"* **{word}**" in section, (section.partition("\n")[0], word)
+    tables = (DOCS / "sources_derivatives.md").read_text().split("\n## ")[2:]
+    for section in tables:
+        for words in (
+            ("endpoint", "files"),
+            ("date",),
+            ("limits",),
+            ("licence",),
+            ("| key |",),
+            ("failure",),
+        ):
+            assert any(word in section for word in words), (section.partition("\n")[0], words)
+        assert "_daily`" in section
