@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
 from pipeline.errors import ConfigurationError
@@ -86,11 +87,11 @@ def claims_view(rows: Sequence[Row], width: int) -> RenderableType:
     return table
 
 
-def _claim_lines(row: Row) -> str:
-    return (
+def _claim_lines(row: Row) -> RenderableType:
+    return Group(
         f"[bold]{escape(row['claim_id'])}[/] {_verdict(row)}: "
-        f"found {format_figure(row['actual_value'])}, claimed {escape(claimed(row))}\n"
-        f"  {_remarks(row)}"
+        f"found {format_figure(row['actual_value'])}, claimed {escape(claimed(row))}",
+        Padding(_remarks(row), (0, 0, 0, 2)),
     )
 
 

@@ -109,12 +109,13 @@ def _slow_values(
     entity = " || ' / ' || ".join(f"cast({key} as varchar)" for key in keys) or "'market'"
     state = "state" if "state" in types else "cast(null as varchar)"
     value = quote_name(definition["value_column"])
+    condition = f"where {value} is not null " if day == "last_date" else ""
     return _rows(
         connection,
         f"select {entity} as entity, {quote_name(day)} as market_date, "
         f"cast({value} as double) as value, cast(null as double) as percentile_pct, "
         f"{state} as state, cast(null as varchar) as confidence_label "
-        f"from {definition['table_name']} order by all",
+        f"from {definition['table_name']} {condition}order by all",
     )
 
 

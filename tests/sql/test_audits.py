@@ -95,6 +95,10 @@ BREACHES = {
         "update indices.index_level_daily set coverage_fraction = 0.949 "
         f"where market_date = {LAST} and index_id = 'top100'",
     ],
+    "twins_do_not_stay_apart": [
+        "insert into signals.twin_difference_daily select max(market_date), 'altcoin_season', "
+        "'cmc_altcoin_season', 30, 60, 30, 8, 3, 'apart' from staging.market_calendar",
+    ],
     "weight_caps_are_feasible": [
         "update indices.constituent set is_cap_infeasible = true where index_id = 'small_capped'",
     ],

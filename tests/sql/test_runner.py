@@ -394,6 +394,8 @@ def test_lineage_covers_every_column_that_is_made_of_another() -> None:
         ("signals.risk_aversion_component_daily", "component_id"),
         ("signals.signal_block", "reason"),
         ("signals.signal_value_equity_daily", "coverage_fraction"),
+        ("signals.twin_difference_daily", "allowed_difference"),
+        ("signals.twin_difference_daily", "twin_id"),
     }
 
 
