@@ -33,56 +33,59 @@ def trace_columns(project: Project, models: Sequence[Model]) -> list[ColumnLinea
     Raises:
         ConfigurationError: A model cannot be resolved against the columns of its parents.
     """
-    return list(_trace(tuple(project.models.values()), tuple(models)))
-
-
-@lru_cache(maxsize=16)
-def _trace(known: tuple[Model, ...], traced: tuple[Model, ...]) -> tuple[ColumnLineage, ...]:
-    """Trace once for each state of the SQL: it takes as long as all small models together."""
-    schema = _schema(known)
+    columns = _columns(project)
     edges: set[ColumnLineage] = set()
-    for model in traced:
-        if model.parents:
-            edges |= _edges_of(model, schema)
-    return tuple(
-        sorted(edges, key=lambda edge: (edge.model, edge.column, edge.parent, edge.parent_column))
+    for model in models:
+        if model.computation is not None:
+            edges |= _edges_of_computation(model, model.computation)
+        elif model.parents:
+            parents = tuple((parent, columns[parent]) for parent in model.parents)
+            edges |= _edges_of_select(model.name, model.sql, parents)
+    return sorted(
+        edges, key=lambda edge: (edge.model, edge.column, edge.parent, edge.parent_column)
     )
 
 
-def _schema(models: Sequence[Model]) -> dict[str, dict[str, dict[str, str]]]:
+_Columns = tuple[tuple[str, str], ...]
+"""Name and type of a table's columns, in order."""
+
+
+def _columns(project: Project) -> dict[str, _Columns]:
+    """Return the columns of every table that a model may read."""
+    columns = {
+        name: tuple((column.name, column.type) for column in model.doc.columns)
+        for name, model in project.models.items()
+    }
+    for dataset in DATASETS.values():
+        read = (*dataset.columns, *LINEAGE_COLUMNS)
+        columns[f"raw.{dataset.name}"] = tuple((column.name, column.type) for column in read)
+    for table, kept in LEDGER_TABLES.items():
+        columns[f"ledger.{table}"] = tuple((column.name, column.type) for column in kept)
+    return columns
+
+
+@lru_cache(maxsize=1024)
+def _edges_of_select(
+    name: str, sql: str, parents: tuple[tuple[str, _Columns], ...]
+) -> frozenset[ColumnLineage]:
+    """Trace once for each state of a select: all of them take as long as the models themselves."""
     schema: dict[str, dict[str, dict[str, str]]] = {}
-    for model in models:
-        folder, table = model.name.split(".")
-        schema.setdefault(folder, {})[table] = {
-            column.name: column.type for column in model.doc.columns
-        }
-    schema["raw"] = {
-        dataset.name: {column.name: column.type for column in (*dataset.columns, *LINEAGE_COLUMNS)}
-        for dataset in DATASETS.values()
-    }
-    schema["ledger"] = {
-        table: {column.name: column.type for column in columns}
-        for table, columns in LEDGER_TABLES.items()
-    }
-    return schema
-
-
-def _edges_of(model: Model, schema: dict[str, dict[str, dict[str, str]]]) -> set[ColumnLineage]:
-    if model.computation is not None:
-        return _edges_of_computation(model, model.computation)
+    for parent, columns in parents:
+        folder, table = parent.split(".")
+        schema.setdefault(folder, {})[table] = dict(columns)
     try:
         roots = lineage(
-            None, _unrolled(model.sql), schema=schema, dialect="duckdb", trim_selects=False
+            None, _unrolled(sql), schema=schema, dialect="duckdb", trim_selects=False, copy=False
         )
     except SqlglotError as exc:
-        raise ConfigurationError(f"the columns of {model.name} cannot be traced: {exc}") from exc
+        raise ConfigurationError(f"the columns of {name} cannot be traced: {exc}") from exc
     edges = set()
     for column, root in roots.items():
         for leaf in root.walk():
-            edge = _leaf_edge(model.name, column, leaf)
+            edge = _leaf_edge(name, column, leaf)
             if edge is not None:
                 edges.add(edge)
-    return edges
+    return frozenset(edges)
 
 
 def _unrolled(sql: str) -> exp.Expression:

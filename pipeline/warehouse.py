@@ -146,7 +146,8 @@ class Warehouse:
             for model in models:
                 if on_model is not None:
                     on_model(model.name)
-                timings += run_models(connection, [model])
+                # The comments are for readers, and written when the tables are copied for them.
+                timings += run_models(connection, [model], with_comments=False)
                 if model.name.removeprefix("quality.") in JOURNAL_TABLES:
                     self._fill_from_journal(connection, model.name.removeprefix("quality."))
                 if model.name == f"quality.{health.TABLE}":

@@ -184,6 +184,15 @@ def test_top_level_is_where_users_expect_it(name: str) -> None:
     assert (ROOT / name).exists()
 
 
+def test_the_longest_files_that_are_put_first_are_there(pytestconfig: pytest.Config) -> None:
+    folder = Path(__file__).parent
+    root = pytestconfig.pluginmanager.get_plugin(str(folder / "conftest.py"))
+    assert root is not None
+    assert root.LONGEST_FILES
+    assert [name for name in root.LONGEST_FILES if not (folder / name).exists()] == []
+    assert not getattr(pytestconfig.option, "loadscopereorder", False)
+
+
 def test_version_is_the_same_everywhere() -> None:
     assert PROJECT["project"]["version"] == __version__
 
