@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import Asset, Param, TaskGroup, dag, get_current_context, task, task_group
+from airflow.sdk.definitions.callback import SyncCallback
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from pipeline.sources.registry import nightly_feeds_by_vendor
@@ -119,12 +121,20 @@ def publish(built: dict[str, Any]) -> str:
     return str(_run("publish", built, wait_seconds=LOCK_WAIT_SECONDS)["build_id"])
 
 
-@task(trigger_rule="all_done", execution_timeout=timedelta(minutes=5))
-def notify(market_date: str) -> None:
-    """Mail what went wrong, and turn the run red when nothing of the night was published."""
+@task(trigger_rule="all_done", execution_timeout=timedelta(minutes=10))
+def compose_alerts(market_date: str, build_id: str | None) -> bool:
+    """Put what is worth telling into the outbox; return whether the night is published."""
     day = datetime.fromisoformat(market_date).date()
-    if _run("notify", day, _run_id()):
-        raise AirflowFailException("the night failed; the mail has been sent")
+    log_url = get_current_context()["ti"].log_url.partition("/tasks/")[0]
+    return bool(_run("compose_alerts", day, _run_id(), build_id, log_url=log_url))
+
+
+@task(trigger_rule="all_done", execution_timeout=timedelta(minutes=5))
+def notify(is_published: bool | None) -> None:
+    """Send what waits in the outbox, and turn the run red when nothing was published."""
+    _run("deliver_alerts")
+    if not is_published:
+        raise AirflowFailException("the night failed; the mail about it is sent")
 
 
 @dag(
@@ -133,6 +143,12 @@ def notify(market_date: str) -> None:
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=4),
+    deadline=DeadlineAlert(
+        name="the night is late",
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=timedelta(hours=3),
+        callback=SyncCallback("pipeline.alerts.deadline.tell_late_night"),
+    ),
     default_args={
         "owner": "tidemark",
         "retries": 4,
@@ -168,7 +184,9 @@ def market_nightly() -> None:
             asked[vendor].operator.task_group >> read[vendor].operator.task_group
     built: Any = build(market_date, [*asked.values(), *read.values()])
     audited: Any = audit(built)
-    publish(audited) >> notify(market_date)
+    published: Any = publish(audited)
+    composed: Any = compose_alerts(market_date, published)
+    notify(composed)
 
 
 market_nightly()

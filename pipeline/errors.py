@@ -13,7 +13,8 @@
     ├── PayloadError              it answered, but not in the documented shape
     ├── QualityError              the rows do not pass the gate
     ├── AuditError                the built file does not pass the audits
-    └── PublishError              the built file could not be put in place
+    ├── PublishError              the built file could not be put in place
+    └── AlertError                an alert could not be delivered yet
 
 A message says what happened, on which day, and what to do next.
 """
@@ -73,3 +74,7 @@ class AuditError(TidemarkError):
 
 class PublishError(TidemarkError):
     """A built warehouse could not be put in place."""
+
+
+class AlertError(TidemarkError):
+    """An alert could not be delivered to everybody; it stays in the outbox."""

@@ -87,6 +87,7 @@ def load_frame(
     now = settings.now()
     checks = results_frame(report, run_id, now).assign(source=source)
     journal.write("check_result", run_id, label, checks)
+    journal.write("check_example", run_id, label, _examples(report, run_id, source))
     Quarantine(settings.quarantine_dir).store(
         report, run_id, source, payload_refs, now, vintage=vintage, known_at=known_at
     )
@@ -107,6 +108,18 @@ def load_frame(
     journal.write("load_result", run_id, label, _load_frame(result, run_id, market_date, now))
     logger.info("loaded %s", result)
     return result
+
+
+def _examples(report: GateReport, run_id: str, source: str) -> pd.DataFrame:
+    """Return one row per example of a rule that a frame broke; alerts show them."""
+    return pd.DataFrame(
+        [
+            {"run_id": run_id, "source": source, "rule_id": result.rule_id, "example": example}
+            for result in report.results
+            if not result.is_passed
+            for example in result.examples
+        ]
+    )
 
 
 def check_frame(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from pydantic import AnyHttpUrl, AwareDatetime, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -18,6 +18,9 @@ def _shipped(folder: str) -> Path:
     """Return ``folder`` of the checkout, or its copy inside an installed wheel."""
     checkout = _REPOSITORY / folder
     return checkout if checkout.is_dir() else Path(__file__).resolve().parent / f"_{folder}"
+
+
+Weekday = Literal["", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 
 class Settings(BaseSettings):
@@ -77,8 +80,34 @@ class Settings(BaseSettings):
     smtp_user: str | None = None
     smtp_password: SecretStr | None = None
     smtp_starttls: bool = False
+    smtp_timeout_seconds: float = Field(default=30.0, gt=0)
     alert_from: str = "tidemark@localhost"
-    alert_to: str = Field(default="", description="comma separated; empty sends no mail")
+    alert_to: str = Field(
+        default="",
+        description="comma separated, each with the least severity and the datasets it is for",
+    )
+    alert_webhook_url: SecretStr | None = Field(
+        default=None, description="gets every alert as Slack-compatible JSON, beside the mail"
+    )
+    alert_remind_nights: int = Field(
+        default=7, ge=1, description="nights after which an unchanged warning is mailed again"
+    )
+    alert_roll_up_above: int = Field(
+        default=5, ge=1, description="more problems of one kind than this become one line"
+    )
+    alert_restatement_fraction: float = Field(
+        default=0.0001, ge=0, description="restated levels that differ by more are told"
+    )
+    alert_weekly_day: Weekday = Field(
+        default="monday", description="UTC day of the weekly summary; empty for none"
+    )
+    alert_night_due_hour: int = Field(
+        default=5, ge=0, le=23, description="UTC hour by which a night has to be published"
+    )
+    docs_url: str = Field(default="", description="where docs/ is served; empty names the files")
+    site_url: str = Field(
+        default="", description="where the home's report and Data Docs are served"
+    )
 
     now_override: AwareDatetime | None = Field(
         default=None,
@@ -127,6 +156,11 @@ class Settings(BaseSettings):
         return self.home / "reference"
 
     @property
+    def alerts_dir(self) -> Path:
+        """The state of every problem, and the mails about them."""
+        return self.home / "alerts"
+
+    @property
     def builds_dir(self) -> Path:
         """One folder a build."""
         return self.home / "builds"
@@ -140,11 +174,6 @@ class Settings(BaseSettings):
     def published_file(self) -> Path:
         """The warehouse that readers open."""
         return self.published_dir / "tidemark.duckdb"
-
-    @cached_property
-    def alert_recipients(self) -> tuple[str, ...]:
-        """Who gets alert mail."""
-        return tuple(part.strip() for part in self.alert_to.split(",") if part.strip())
 
     def now(self) -> datetime:
         """Return the present instant in UTC, or the pretended one."""

@@ -4,14 +4,13 @@
 
     extract -> validate_and_load     once per feed
     build -> audit -> publish        once per night
-    notify                           always
+    compose_alerts -> deliver_alerts always
 
 Each takes and returns plain dictionaries, so that they travel through Airflow as they are.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -19,7 +18,8 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pipeline import errors, health
+from pipeline import audit_trace, errors, health
+from pipeline import failures as failures_of_runs
 from pipeline.datasets import get_dataset
 from pipeline.errors import (
     BlockedNightError,
@@ -29,8 +29,7 @@ from pipeline.errors import (
     SourceError,
     TidemarkError,
 )
-from pipeline.files import write_bytes_atomically
-from pipeline.health import SourceHealth, folder_name
+from pipeline.health import SourceHealth
 from pipeline.lock import run_lock
 from pipeline.settings import Settings
 from pipeline.sources.registry import FEEDS, Feed, get_feed, get_source, nightly_feeds
@@ -88,20 +87,13 @@ def _step(
     is_locked: bool = True,
 ) -> Iterator[None]:
     """Remember the error that ends a step, for ``notify``; hold the writer lock if asked to."""
-    trace = settings.journal_dir / "failure" / folder_name(run_id) / f"{folder_name(name)}.json"
     try:
         with _lock(settings, run_id, wait_seconds) if is_locked else nullcontext():
             yield
     except Exception as exc:
-        failure = {
-            "step": name,
-            "market_date": market_date.isoformat(),
-            "kind": type(exc).__name__,
-            "error": str(exc),
-        }
-        write_bytes_atomically(trace, json.dumps(failure).encode())
+        failures_of_runs.record(settings, run_id, name, market_date, exc)
         raise
-    trace.unlink(missing_ok=True)
+    failures_of_runs.forget(settings, run_id, name)
 
 
 @contextmanager
@@ -412,6 +404,7 @@ def audit(
     with _step(settings, made.run_id, "audit", market_date, wait_seconds):
         if not built["is_unchanged"]:
             results = Warehouse(settings).audit(made)
+            audit_trace.record(settings, made.run_id, results)
             for result in results:
                 if result.status != "passed":
                     logger.warning("audit %s %s: %s", result.audit, result.status, result.sentence)
@@ -449,8 +442,7 @@ def publish(
 
 def failures(settings: Settings, run_id: str) -> list[dict[str, Any]]:
     """Return the errors that ended steps of a run and were not mended by a retry."""
-    folder = settings.journal_dir / "failure" / folder_name(run_id)
-    return [json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))]
+    return failures_of_runs.of_run(settings, run_id)
 
 
 def fallbacks(settings: Settings, run_id: str) -> list[str]:
@@ -458,52 +450,77 @@ def fallbacks(settings: Settings, run_id: str) -> list[str]:
     return health.explain_fallbacks(health.of_run(settings, run_id))
 
 
-def notify(settings: Settings, market_date: date, run_id: str) -> bool:
-    """Mail what went wrong in a run, if anything did.
+def compose_alerts(
+    settings: Settings,
+    market_date: date,
+    run_id: str,
+    build_id: str | None,
+    *,
+    log_url: str = "",
+) -> bool:
+    """Put what is worth telling of a run into the outbox; ``deliver_alerts`` sends it.
 
-    A night on which feeds only came from other sources than usual is not wrong; when there is
-    a mail for another reason, it names those feeds too.
+    Args:
+        settings: Where, to whom, and what is worth it.
+        market_date: The UTC day of the run.
+        run_id: The run; its other steps have ended, one way or another.
+        build_id: What its ``publish`` returned, or None when it published nothing.
+        log_url: Address of the run in Airflow, or empty.
 
     Returns:
-        Whether the night failed as a whole, that is, nothing of it was published.
+        Whether the night is in front of readers.
 
     Raises:
-        OSError: The mail server did not take the mail.
+        ConfigurationError: A recipient of the settings is none.
     """
-    from pipeline.alerts.failure import compose_failure
-    from pipeline.alerts.mail import send_failure_mail
-    from pipeline.warehouse import Warehouse
+    from pipeline.alerts.compose import compose_night
 
-    found = failures(settings, run_id)
-    if not found:
-        return False
-    fatal = [f for f in found if is_fatal(f)]
-    manifest = Warehouse(settings).published_manifest()
-    first = (fatal or found)[0]
-    others = [f"{f['step']}: {f['error']}" for f in found if f is not first]
-    others += fallbacks(settings, run_id)
-    mail = compose_failure(
-        run_id=run_id,
-        market_date=market_date,
-        step=first["step"],
-        error="\n".join([first["error"], *others]),
-        published_as_of=date.fromisoformat(manifest["market_date"]) if manifest else None,
-        is_published=not fatal,
-        what_next=(
-            f"Mend the cause, then run `tidemark refresh --market-date {market_date}`; running "
-            "a night twice changes nothing that was right. docs/runbook.md has the details."
-        ),
-    )
-    send_failure_mail(settings, subject=mail.subject, text=mail.text, html=mail.html)
-    return bool(fatal)
+    is_published = build_id is not None
+    compose_night(settings, market_date, run_id, is_published=is_published, log_url=log_url)
+    return is_published
 
 
-def is_fatal(failure: Mapping[str, Any]) -> bool:
-    """Return whether a failed step keeps the night from being published."""
-    verb, _, name = str(failure["step"]).partition(" ")
-    if verb in {"extract", "load"}:
-        return any(feed.is_blocking for feed in FEEDS if feed.name == name)
-    return True
+def deliver_alerts(settings: Settings) -> int:
+    """Send every alert that waits in the outbox, of this run or of an earlier one.
+
+    Returns:
+        How many deliveries were accepted.
+
+    Raises:
+        AlertError: Somebody has not got an alert yet; it stays in the outbox.
+        ConfigurationError: Recipients are set but no server is, or the like.
+    """
+    from pipeline.alerts.delivery import deliver
+
+    return deliver(settings)
+
+
+def notify(settings: Settings, market_date: date, run_id: str, build_id: str | None) -> bool:
+    """Compose what is worth telling of a run, and send it.
+
+    Returns:
+        Whether the night is in front of readers.
+
+    Raises:
+        AlertError: Somebody has not got an alert yet; it stays in the outbox.
+        ConfigurationError: A recipient is none, or there is no server for them.
+    """
+    is_published = compose_alerts(settings, market_date, run_id, build_id)
+    deliver_alerts(settings)
+    return is_published
+
+
+def watch_nights(settings: Settings) -> int:
+    """Put an alert into the outbox when the night did not happen at all, or does again.
+
+    Looks at the manifest alone, never at the warehouse.
+
+    Returns:
+        How many alerts were composed.
+    """
+    from pipeline.alerts.deadman import compose_missing_night
+
+    return compose_missing_night(settings)
 
 
 def refresh(
@@ -526,6 +543,7 @@ def refresh(
 
     Raises:
         TidemarkError: The night failed; the alert mail is sent first.
+        AlertError: The night is published, but the mail about it could not be sent.
     """
     with run_lock(settings.home, run_id=run_id, wait_seconds=settings.lock_timeout_seconds):
         try:
@@ -543,14 +561,14 @@ def refresh(
             audit(settings, built)
             on_step("publish")
             manifest = publish(settings, built)
-        except TidemarkError as exc:
+        except Exception as exc:
             try:
-                notify(settings, market_date, run_id)
+                notify(settings, market_date, run_id, None)
             except (OSError, TidemarkError) as mail_error:
                 logger.exception("the mail about the failed night could not be sent")
                 exc.add_note(f"The mail about it could not be sent: {mail_error}")
             raise
-        notify(settings, market_date, run_id)
+        notify(settings, market_date, run_id, manifest["build_id"])
         return manifest
 
 

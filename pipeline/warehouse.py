@@ -40,6 +40,7 @@ from pipeline.settings import Settings
 logger = logging.getLogger(__name__)
 
 SCHEMA_VERSION = "1.0.0"
+AUDIT_EXAMPLES = 5
 _UNTWINNED_SCHEMAS = frozenset({"staging"})
 
 
@@ -65,7 +66,7 @@ class Build:
 
 @dataclass(frozen=True)
 class AuditResult:
-    """What one audit found: how many rows break its rule, and one of them."""
+    """What one audit found: how many rows break its rule, and the first of them."""
 
     audit: str
     severity: str
@@ -73,6 +74,7 @@ class AuditResult:
     bad_count: int
     example: str | None
     sentence: str
+    examples: tuple[str, ...] = ()
 
 
 class Warehouse:
@@ -470,12 +472,21 @@ def _run_audit(connection: duckdb.DuckDBPyConnection, audit: Audit) -> AuditResu
         columns = [str(column[0]) for column in relation.description or ()]
         rows = relation.fetchall()
     except duckdb.Error as exc:
-        return AuditResult(name, audit.severity, "errored", 0, str(exc), audit.sentence)
-    example = None
-    if rows:
-        example = ", ".join(f"{c} = {v}" for c, v in zip(columns, rows[0], strict=True))
-    status = "failed" if rows else "passed"
-    return AuditResult(name, audit.severity, status, len(rows), example, audit.sentence)
+        said = str(exc)
+        return AuditResult(name, audit.severity, "errored", 0, said, audit.sentence, (said,))
+    examples = tuple(
+        ", ".join(f"{c} = {v}" for c, v in zip(columns, row, strict=True))
+        for row in rows[:AUDIT_EXAMPLES]
+    )
+    return AuditResult(
+        name,
+        audit.severity,
+        "failed" if rows else "passed",
+        len(rows),
+        examples[0] if examples else None,
+        audit.sentence,
+        examples,
+    )
 
 
 def _file_table(folder: Path) -> dict[str, dict[str, Any]]:

@@ -104,8 +104,8 @@ def test_a_feed_of_which_nothing_is_set_up_is_left_out_without_a_failure(
     loaded = load(home)
     assert (loaded["source"], set(loaded["passed_over"])) == (None, {"keyless", "off"})
     assert statuses(home) == {"keyless": "not_set_up", "off": "not_set_up"}
-    settings = home.settings(NIGHT, **mailbox.settings)
-    assert steps.notify(settings, NIGHT, "a-run") is False
+    settings = home.settings(NIGHT, feeds="", **mailbox.settings)
+    assert steps.notify(settings, NIGHT, "a-run", "a-build") is True
     assert mailbox.subjects() == []
 
     use_feeds(monkeypatch, Feed(DATASET, feed.sources, is_blocking=True))
@@ -184,18 +184,19 @@ def test_a_mail_about_something_else_names_the_fallbacks(
     feed = Feed(DATASET, (good("silent", fetch_error=SILENT), good()))
     use_feeds(monkeypatch, feed, keep=["market_daily", "equity_daily"])
     settings = home.settings(NIGHT, **mailbox.settings)
-    load(home)
-    assert steps.notify(settings, NIGHT, "a-run") is False
+    home.refresh(NIGHT, run_id="a-run", **mailbox.settings)
     assert mailbox.subjects() == []
 
     faults["cboe"] = "status_404"
     with pytest.raises(SourceError, match="404"):
         steps.extract(settings, "equity_daily", NIGHT, "a-run")
-    assert steps.notify(settings, NIGHT, "a-run") is False
+    assert steps.notify(settings, NIGHT, "a-run", "a-build") is True
     (message,) = mailbox.messages()
     text = message.get_body(("plain",))
     assert text is not None
-    assert f"{DATASET} came from good" in text.get_content()
+    told, _, beside = text.get_content().partition("Still open")
+    assert "1. equity_daily" in told
+    assert f"{DATASET} came from good" in beside
     assert "equity_daily came from" not in text.get_content()
 
 

@@ -257,28 +257,36 @@ def test_publish_names_the_build_in_the_manifest(home: Home) -> None:
 
 
 def test_notify_of_a_good_run_sends_nothing(home: Home, mailbox: Mailbox) -> None:
+    manifest = home.refresh(NIGHT, run_id="a-run", **mailbox.settings)
     settings = home.settings(NIGHT, **mailbox.settings)
-    assert steps.notify(settings, NIGHT, "a-run") is False
+    assert steps.notify(settings, NIGHT, "a-run", manifest["build_id"]) is True
     assert mailbox.subjects() == []
 
 
-def test_notify_mails_every_failure_of_its_own_run(
+def test_notify_mails_every_failure_of_its_own_run_once(
     home: Home, faults: FaultBoard, mailbox: Mailbox
 ) -> None:
-    settings = home.settings(NIGHT, **mailbox.settings)
+    chosen = "market_daily,equity_daily,sentiment_daily"
+    settings = home.settings(NIGHT, feeds=chosen, **mailbox.settings)
+    run_id = "scheduled__2024-05-01T01:00:00+00:00"
     faults["cboe"] = faults["alternative_me"] = "status_404"
+    loaded = steps.extract(settings, "market_daily", NIGHT, run_id)
+    steps.validate_and_load(settings, loaded, run_id)
     for dataset in ("equity_daily", "sentiment_daily"):
         with pytest.raises(Exception, match="404"):
-            steps.extract(settings, dataset, NIGHT, "scheduled__2024-05-01T01:00:00+00:00")
+            steps.extract(settings, dataset, NIGHT, run_id)
 
-    assert steps.notify(settings, NIGHT, "another-run") is False
-    assert steps.notify(settings, NIGHT, "scheduled__2024-05-01T01:00:00+00:00") is False
+    assert steps.notify(settings, NIGHT, run_id, "a-build") is True
+    assert steps.notify(settings, NIGHT, run_id, "a-build") is True
 
     (message,) = mailbox.messages()
+    assert str(message["Subject"]).startswith(
+        f"[Tidemark] WARNING errored equity_daily {NIGHT} and 1 more: "
+    )
     text = message.get_body(("plain",))
     assert text is not None
-    assert "equity_daily" in text.get_content()
-    assert "sentiment_daily" in text.get_content()
+    assert "1. equity_daily" in text.get_content()
+    assert "2. sentiment_daily" in text.get_content()
 
 
 def test_notify_says_that_a_night_without_prices_failed(
@@ -288,8 +296,20 @@ def test_notify_says_that_a_night_without_prices_failed(
     break_feed(faults, "market_daily", "status_404")
     with pytest.raises(Exception, match="404"):
         steps.extract(settings, "market_daily", NIGHT, "a-run")
-    assert steps.notify(settings, NIGHT, "a-run") is True
-    assert mailbox.subjects()[0].startswith("[Tidemark] CRITICAL extract market_daily")
+    assert steps.notify(settings, NIGHT, "a-run", None) is False
+    assert mailbox.subjects()[0].startswith("[Tidemark] CRITICAL errored market_daily")
+
+
+def test_notify_tells_of_a_step_that_was_killed(home: Home, mailbox: Mailbox) -> None:
+    manifest = home.refresh(NIGHT, run_id="before")
+    assert steps.notify(home.settings(NIGHT), NIGHT, "before", manifest["build_id"])
+    settings = home.settings(NIGHT, feeds="market_daily", **mailbox.settings)
+    loaded = steps.extract(settings, "market_daily", NIGHT, "a-run")
+    steps.validate_and_load(settings, loaded, "a-run")
+    assert steps.notify(settings, NIGHT, "a-run", None) is False
+    (subject,) = mailbox.subjects()
+    assert subject.startswith("[Tidemark] CRITICAL errored night")
+    assert "no step says why" in subject
 
 
 def test_notify_forgets_a_failure_that_a_retry_mended(home: Home, faults: FaultBoard) -> None:

@@ -1,88 +1,111 @@
-"""Sending one mail, by the standard library's SMTP client, so that a failure is seen."""
+"""A mail and the connection it goes out by: the standard library's, so that a failure is seen."""
 
 from __future__ import annotations
 
-import logging
 import smtplib
 import ssl
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.message import EmailMessage
-from email.utils import formatdate, make_msgid, parseaddr
+from email.utils import format_datetime, make_msgid, parseaddr
 from ipaddress import ip_address
 
 from pipeline.errors import ConfigurationError
 from pipeline.settings import Settings
 
-TIMEOUT_SECONDS = 30.0
 SUBJECT_MAX_CHARACTERS = 200
 
-_log = logging.getLogger(__name__)
+
+@dataclass(frozen=True)
+class Chart:
+    """A picture inside a mail: its bytes, and what it shows in words."""
+
+    png: bytes
+    alt: str
 
 
-def send_failure_mail(settings: Settings, *, subject: str, text: str, html: str) -> bool:
-    """Send one mail to the alert recipients and wait until the server has taken it.
-
-    Args:
-        settings: Where to send, through which server and as whom.
-        subject: One line; line breaks and control characters in it become spaces.
-        text: The plain twin, with the same facts as ``html``.
-        html: A whole HTML document in which foreign text is already escaped.
-
-    Returns:
-        True when the server took the mail for every recipient, False when nobody is
-        set to receive alerts (which is logged).
-
-    Raises:
-        ConfigurationError: Recipients are set but no server is; an address is not one;
-            or a password would cross the network in clear.
-        OSError: The server could not be reached, did not answer in time, or refused the
-            login, the mail or any recipient (``smtplib.SMTPException`` is an ``OSError``).
-    """
-    if not settings.alert_recipients:
-        _log.warning("no mail sent, TIDEMARK_ALERT_TO is empty: %s", one_line(subject))
-        return False
-    if not settings.smtp_host:
-        raise ConfigurationError(
-            "TIDEMARK_ALERT_TO is set but TIDEMARK_SMTP_HOST is not; set both or neither"
-        )
-
-    recipients = [
-        _address(recipient, "TIDEMARK_ALERT_TO") for recipient in settings.alert_recipients
-    ]
-    message = compose_message(
-        sender=_address(settings.alert_from, "TIDEMARK_ALERT_FROM"),
-        recipients=recipients,
-        subject=subject,
-        text=text,
-        html=html,
-    )
-    with smtplib.SMTP(settings.smtp_host, settings.smtp_port, timeout=TIMEOUT_SECONDS) as client:
-        if settings.smtp_starttls:
-            client.starttls(context=ssl.create_default_context())
-        if settings.smtp_user:
-            _login(client, settings.smtp_host, settings.smtp_user, settings)
-        refused = client.send_message(message)
-    if refused:
-        raise smtplib.SMTPRecipientsRefused(refused)
-    _log.info("mail sent to %d recipients: %s", len(recipients), message["Subject"])
-    return True
+CHART_ID = "chart@tidemark"
 
 
 def compose_message(
-    *, sender: str, recipients: Sequence[str], subject: str, text: str, html: str
+    *,
+    sender: str,
+    recipients: Sequence[str],
+    subject: str,
+    text: str,
+    html: str,
+    message_id: str | None = None,
+    sent_at: datetime | None = None,
+    chart: Chart | None = None,
 ) -> EmailMessage:
-    """Build a multipart message (plain first, HTML second) whose headers hold no line break."""
+    """Build a multipart message (plain first, HTML second) whose headers hold no line break.
+
+    Args:
+        sender: Who sends, as in the header.
+        recipients: Who is named as receiving it.
+        subject: One line; line breaks and control characters in it become spaces.
+        text: The plain twin, with the same facts as ``html``.
+        html: A whole HTML document in which foreign text is already escaped.
+        message_id: The same for every try to send the mail; made up where there is none.
+        sent_at: Date of the mail; now by default.
+        chart: A picture that ``html`` shows as ``cid:`` and ``CHART_ID``.
+    """
     message = EmailMessage()
     message["Subject"] = one_line(subject, SUBJECT_MAX_CHARACTERS)
     message["From"] = sender
     message["To"] = ", ".join(recipients)
-    message["Date"] = formatdate(usegmt=True)
-    message["Message-ID"] = make_msgid(domain=parseaddr(sender)[1].rpartition("@")[2])
+    message["Date"] = format_datetime((sent_at or datetime.now(UTC)).astimezone(UTC), usegmt=True)
+    message["Message-ID"] = message_id or make_msgid(domain=domain_of(sender))
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(printable(text))
-    message.add_alternative(printable(html), subtype="html")
+    # In seven bits, so that every server on the way takes it.
+    message.set_content(printable(text), cte="quoted-printable")
+    message.add_alternative(printable(html), subtype="html", cte="quoted-printable")
+    if chart is not None:
+        page = list(message.iter_parts())[-1]
+        page.add_related(chart.png, "image", "png", cid=f"<{CHART_ID}>", filename="chart.png")
     return message
+
+
+@contextmanager
+def connected(settings: Settings) -> Iterator[smtplib.SMTP]:
+    """Yield a connection to the mail server, encrypted and logged in as the settings say.
+
+    Raises:
+        ConfigurationError: No server is set, or a password would cross the network in clear.
+        OSError: The server could not be reached, did not answer in time, or refused the
+            login (``smtplib.SMTPException`` is an ``OSError``).
+    """
+    if not settings.smtp_host:
+        raise ConfigurationError(
+            "TIDEMARK_ALERT_TO is set but TIDEMARK_SMTP_HOST is not; set both or neither"
+        )
+    client = smtplib.SMTP(
+        settings.smtp_host, settings.smtp_port, timeout=settings.smtp_timeout_seconds
+    )
+    try:
+        if settings.smtp_starttls:
+            client.starttls(context=ssl.create_default_context())
+        if settings.smtp_user:
+            _login(client, settings.smtp_host, settings.smtp_user, settings)
+        yield client
+    finally:
+        _quit(client)
+
+
+def _quit(client: smtplib.SMTP) -> None:
+    """End a connection; what was accepted stays so, however the server says goodbye."""
+    try:
+        client.quit()
+    except (OSError, smtplib.SMTPException):
+        client.close()
+
+
+def domain_of(address: str) -> str:
+    """Return what stands behind the @ of an address."""
+    return parseaddr(address)[1].rpartition("@")[2]
 
 
 def printable(text: str) -> str:
@@ -117,8 +140,12 @@ def _replacement(character: str) -> str:
             return character
 
 
-def _address(value: str, variable: str) -> str:
-    """Return a mail address that is safe in a header, as it was given."""
+def mail_address(value: str, variable: str) -> str:
+    """Return a mail address that is safe in a header, as it was given.
+
+    Raises:
+        ConfigurationError: It is none; the message names the variable it came from.
+    """
     local, at, domain = parseaddr(value)[1].rpartition("@")
     if not (local and at and domain) or value != one_line(value):
         raise ConfigurationError(f"{variable} holds {value!r}, which is not a mail address")
@@ -126,7 +153,7 @@ def _address(value: str, variable: str) -> str:
 
 
 def _login(client: smtplib.SMTP, host: str, user: str, settings: Settings) -> None:
-    if not settings.smtp_starttls and not _is_loopback(host):
+    if not settings.smtp_starttls and not is_loopback(host):
         raise ConfigurationError(
             f"TIDEMARK_SMTP_USER is set for {host} without TIDEMARK_SMTP_STARTTLS=true: "
             "the password would cross the network in clear"
@@ -135,7 +162,8 @@ def _login(client: smtplib.SMTP, host: str, user: str, settings: Settings) -> No
     client.login(user, password)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

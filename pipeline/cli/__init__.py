@@ -10,7 +10,18 @@ import typer
 from rich.markup import escape
 
 from pipeline import __version__
-from pipeline.cli import console, diff, home, nights, quarantine, reading, sandbox, vendors
+from pipeline.cli import (
+    alerts,
+    console,
+    diff,
+    doctor,
+    home,
+    nights,
+    quarantine,
+    reading,
+    sandbox,
+    vendors,
+)
 from pipeline.errors import ConfigurationError, TidemarkError
 from pipeline.text import OneLineFormatter
 
@@ -21,7 +32,7 @@ app = typer.Typer(
     help="Point-in-time crypto size indices and sentiment signals, on your own machine.",
     pretty_exceptions_enable=False,
 )
-for _group in (nights, vendors, home, quarantine, reading, diff, sandbox):
+for _group in (nights, vendors, home, quarantine, alerts, doctor, reading, diff, sandbox):
     app.add_typer(_group.app)
 
 

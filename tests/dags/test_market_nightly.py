@@ -97,7 +97,7 @@ def module() -> ModuleType:
 
 
 def test_dags_folder_holds_exactly_these_dags(bag: Any) -> None:
-    assert set(bag.dags) == {"market_nightly", "market_backfill"}
+    assert set(bag.dags) == {"market_nightly", "market_backfill", "warehouse_upkeep"}
 
 
 def test_market_nightly_has_exactly_these_tasks_in_this_order(nightly: Any) -> None:
@@ -127,7 +127,8 @@ def test_market_nightly_has_exactly_these_tasks_in_this_order(nightly: Any) -> N
         "build": {"choose_market_date"} | loads,
         "audit": {"build"},
         "publish": {"audit"},
-        "notify": {"choose_market_date", "publish"},
+        "compose_alerts": {"choose_market_date", "publish"},
+        "notify": {"compose_alerts"},
     }
 
 
@@ -140,6 +141,7 @@ def test_every_task_has_an_owner_a_timeout_and_its_retries(nightly: Any) -> None
         "build": (4, 60 * MINUTE),
         "audit": (1, 30 * MINUTE),
         "publish": (4, 30 * MINUTE),
+        "compose_alerts": (4, 10 * MINUTE),
         "notify": (4, 5 * MINUTE),
     }
     for task in nightly.tasks:
@@ -171,6 +173,7 @@ def test_some_tasks_run_whatever_happened_before(nightly: Any) -> None:
     assert {name for name, rule in rules.items() if rule == "all_done"} == {
         *(f"ingest.{host}_landed.extract" for host in HOSTS_WITH_LANDED_FEEDS),
         "build",
+        "compose_alerts",
         "notify",
     }
     assert set(rules.values()) == {"all_done", "all_success"}
@@ -191,6 +194,15 @@ def test_one_night_runs_at_a_time_and_missed_ones_are_not_caught_up(nightly: Any
     assert not nightly.catchup
     assert nightly.dagrun_timeout == timedelta(hours=4)
     assert nightly.params.dump() == {"market_date": None}
+
+
+def test_a_night_that_is_late_is_told_before_it_is_ended(nightly: Any) -> None:
+    from airflow.sdk._shared.module_loading import import_string
+
+    (deadline,) = nightly.deadline
+    assert deadline.interval == timedelta(hours=3) < nightly.dagrun_timeout
+    assert deadline.reference.serialize_reference() == {"reference_type": "DagRunQueuedAtDeadline"}
+    assert callable(import_string(deadline.callback.path))
 
 
 def test_every_nightly_feed_is_ingested_once_by_the_host_that_it_asks_first(nightly: Any) -> None:
@@ -243,7 +255,7 @@ def test_a_market_date_that_is_no_day_is_refused(nightly: Any, day: object) -> N
         nightly.params.get_param("market_date").resolve(day)
 
 
-@pytest.mark.parametrize("dag", ["market_nightly", "market_backfill"])
+@pytest.mark.parametrize("dag", ["market_nightly", "market_backfill", "warehouse_upkeep"])
 def test_parsing_is_quick_and_imports_nothing_heavy(dag: str) -> None:
     script = f"""
 import json, sys, time
@@ -448,4 +460,5 @@ def test_a_night_through_airflow_fails_on_a_broken_payload_and_then_publishes(
 
     assert good.returncode == 0, good.stderr
     assert home.last_day() == NIGHTS[0]
-    assert not any("CRITICAL" in subject for subject in mailbox.subjects()[1:])
+    assert mailbox.subjects()[1:] == [mailbox.subjects()[-1]]
+    assert mailbox.subjects()[-1].startswith("[Tidemark] RECOVERED market_daily")

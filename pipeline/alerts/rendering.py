@@ -1,0 +1,52 @@
+"""A mail's words as plain text and as HTML, from the templates beside this file."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from pipeline.alerts.mail import CHART_ID, printable
+
+
+class Mail(NamedTuple):
+    """A composed mail: its subject, its plain text, and the same facts as HTML."""
+
+    subject: str
+    text: str
+    html: str
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("pipeline.alerts"),
+        autoescape=select_autoescape(("html.j2",)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=_printable,
+    )
+
+
+def _printable(value: Any) -> Any:
+    """Take out of every inserted text what could hide or reorder it; mark-up is ours."""
+    return value if isinstance(value, Markup | int | float) else printable(str(value))
+
+
+def render(template: str, subject: str, chart_alt: str | None = None, **words: Any) -> Mail:
+    """Return the mail that the templates ``template`` make of ``words``.
+
+    Args:
+        template: Name of ``templates/<template>.txt.j2`` and ``.html.j2``.
+        subject: The subject, as it goes into the header.
+        chart_alt: What the picture shows, or None without one.
+        words: What the templates show. Foreign text is escaped there.
+    """
+    given = {**words, "subject": subject, "chart_alt": chart_alt, "chart_id": CHART_ID}
+    text = _environment().get_template(f"{template}.txt.j2").render(given)
+    html = _environment().get_template(f"{template}.html.j2").render(given)
+    return Mail(subject, text, html)

@@ -1,0 +1,69 @@
+"""The nights: what readers see, how the last run ended, what is still wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+
+from pipeline.alerts.compose import published_as_of, read_state
+from pipeline.alerts.deadman import is_night_missing, night_due
+from pipeline.doctor.finding import Finding
+from pipeline.settings import Settings
+
+
+def published_night(settings: Settings) -> Iterator[Finding]:
+    """Is the night that is due published? Reads the manifest alone."""
+    due = night_due(settings)
+    as_of = published_as_of(settings)
+    refresh = f"tidemark refresh --market-date {due}"
+    if as_of is None:
+        yield Finding("night", "fail", f"nothing is published in {settings.home}", f"`{refresh}`")
+        return
+    manifest = json.loads((settings.published_dir / "manifest.json").read_bytes())
+    age = ""
+    if "published_at" in manifest:
+        published_at = datetime.fromisoformat(manifest["published_at"])
+        age = f", published {(settings.now() - published_at).total_seconds() / 3600:,.0f} hours ago"
+    detail = f"readers see {as_of}{age}; due is {due}"
+    if as_of >= due:
+        yield Finding("night", "ok", detail)
+    elif is_night_missing(settings):
+        yield Finding(
+            "night",
+            "fail",
+            f"the night did not happen: {detail}",
+            f"see docs/runbook.md#alert-night-missing, then `{refresh}`",
+        )
+    else:
+        yield Finding("night", "fail", f"the night failed: {detail}", "`tidemark alerts show`")
+
+
+def last_run(settings: Settings) -> Iterator[Finding]:
+    """Which night composed its alerts last, which every run does at its end?"""
+    night = read_state(settings).last_night
+    if night is None:
+        yield Finding("runs", "warn", "no night has ended here yet", "`tidemark refresh`")
+    elif night < night_due(settings):
+        yield Finding(
+            "runs", "warn", f"the last night that ended is {night}", "see the line about the night"
+        )
+    else:
+        yield Finding("runs", "ok", f"the last night that ended is {night}")
+
+
+def open_problems(settings: Settings) -> Iterator[Finding]:
+    """What is known to be wrong?"""
+    records = read_state(settings).open_records
+    critical = [r for r in records if r.problem.severity == "critical"]
+    warnings = [r for r in records if r.problem.severity == "warning"]
+    if not critical and not warnings:
+        yield Finding("problems", "ok", "none is open")
+        return
+    named = ", ".join(r.problem.subject for r in (*critical, *warnings)[:5])
+    yield Finding(
+        "problems",
+        "fail" if critical else "warn",
+        f"{len(critical)} critical and {len(warnings)} warnings are open: {named}",
+        "`tidemark alerts list`",
+    )

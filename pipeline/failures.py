@@ -1,0 +1,41 @@
+"""The errors that ended steps of a run, kept until a retry mends them."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from pipeline.files import write_bytes_atomically
+from pipeline.health import folder_name
+from pipeline.settings import Settings
+
+
+def _trace(settings: Settings, run_id: str, step: str) -> Path:
+    folder = settings.journal_dir / "failure" / folder_name(run_id)
+    return folder / f"{folder_name(step)}.json"
+
+
+def record(
+    settings: Settings, run_id: str, step: str, market_date: date, error: BaseException
+) -> None:
+    """Keep the error that ended a step."""
+    failure = {
+        "step": step,
+        "market_date": market_date.isoformat(),
+        "kind": type(error).__name__,
+        "error": str(error),
+    }
+    write_bytes_atomically(_trace(settings, run_id, step), json.dumps(failure).encode())
+
+
+def forget(settings: Settings, run_id: str, step: str) -> None:
+    """Forget the error of a step that has ended well since."""
+    _trace(settings, run_id, step).unlink(missing_ok=True)
+
+
+def of_run(settings: Settings, run_id: str) -> list[dict[str, Any]]:
+    """Return ``step``, ``market_date``, ``kind`` and ``error`` of each failure of a run."""
+    folder = settings.journal_dir / "failure" / folder_name(run_id)
+    return [json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))]
