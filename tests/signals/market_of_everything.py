@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 
 import numpy as np
 from given_tables import days_from, raw_row
@@ -148,8 +148,9 @@ def build_market(
     keep: Callable[[date], bool] = lambda _: True,
     threads: int = 1,
     is_split: bool = False,
+    known_by: datetime | None = None,
 ) -> Result:
-    """Run the shipped models on the rows of days that ``keep`` says yes to."""
+    """Run the shipped models on the rows of days that ``keep`` says yes to, known by then."""
     kept = {
         name: [row for row in rows if keep(row.get("market_date") or row["session_date"])]
         for name, rows in tables.items()
@@ -172,4 +173,5 @@ def build_market(
         only=only,
         threads=threads,
         is_split=is_split,
+        known_by=known_by,
     )
