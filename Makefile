@@ -58,6 +58,9 @@ dictionary: $(STAMP) ## Write the generated parts of docs/ from the models and t
 attribution: $(STAMP) ## Rebuild the tables of docs/attribution.md from the market archive, where it is present
 	nice $(BIN)/python tests/archive/attribution.py
 
+false-alarms: $(STAMP) ## Rewrite docs/false_alarms.md: every published p-value on noise, 500 times (minutes)
+	nice $(BIN)/python tests/statistics/false_alarms.py
+
 fault-matrix: $(STAMP) ## Rewrite docs/fault_matrix.md from every fault at every endpoint (minutes)
 	PYTHONPATH=tests $(BIN)/python tests/faults/fault_matrix.py
 

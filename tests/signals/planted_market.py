@@ -19,7 +19,7 @@ import duckdb
 from pipeline import steps
 from pipeline.database import quote_name
 from pipeline.importing import find_files, import_file
-from pipeline.sandbox.cast import NEVER, Scenario
+from pipeline.sandbox.cast import Scenario
 from pipeline.sandbox.history import ALL_DATASETS, export_history
 from pipeline.sandbox.market import GrowingMarket, SimulatedMarket
 from pipeline.sandbox.messages import World
@@ -42,11 +42,12 @@ PLANTED = Scenario(
     flow_index=300,
     size_break=((LAUNCH_DAY - FIRST_DAY).days, 0.004),
 )
+_YEARS_LATER = 10 * 365
 CONTROL = Scenario(
-    crash_index=NEVER,
+    crash_index=_YEARS_LATER,
     streaks=(),
     flat_positioning=(0, DAY_COUNT),
-    flow_index=NEVER,
+    flow_index=_YEARS_LATER,
     lead_coefficient=0.0,
 )
 
