@@ -17,6 +17,7 @@ from pipeline.alerts.deadman import compose_missing_night
 from pipeline.alerts.outbox import Entry, Outbox
 from pipeline.alerts.problem import Findings, Problem
 from pipeline.journal import Journal
+from pipeline.quality import data_docs
 from pipeline.settings import Settings
 
 NIGHT = date(2026, 3, 18)
@@ -170,7 +171,7 @@ def record_loads(settings: Settings, dataset: str, *counts: int) -> None:
 def critical_failed(settings: Settings) -> None:
     record_loads(settings, "market_daily", *(300 + n % 3 for n in range(20)))
     publish(settings, NIGHT - timedelta(days=1))
-    docs = settings.home / "data_docs" / "index.html"
+    docs = data_docs._folder(settings, RUN_ID) / "index.html"
     docs.parent.mkdir(parents=True)
     docs.write_text("docs")
     run_night(settings, NIGHT, REFUSED, FALLBACK, is_published=False)

@@ -58,7 +58,9 @@ class Links:
         return links
 
     def _data_docs(self) -> Path | None:
-        return self.settings.home / "data_docs" / "index.html"
+        from pipeline.quality.data_docs import index_page
+
+        return None if self.run_id is None else index_page(self.settings, self.run_id)
 
     def _report(self) -> Path | None:
         return self.settings.published_dir / "report" / "index.html"
