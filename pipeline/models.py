@@ -8,7 +8,8 @@ made by a function of ``pipeline.statistics`` (see ``pipeline.computations``). O
 ``united_from: claims`` unites the selects of the folder of that name beside it, and of a
 user's folder; a file's name is the key of its row. An audit is a ``select`` in
 ``sql/audits/`` that returns the rows that break its rule; one whose ``.yml`` says
-``holds_for`` is made from the documented columns (see ``pipeline.finite_audit``).
+``holds_for`` is made from the documented columns (see ``pipeline.finite_audit``,
+``pipeline.contract_audit``).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from __future__ import annotations
 import csv
 import graphlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -27,11 +28,13 @@ import sqlglot
 import yaml
 from sqlglot import exp
 
+from pipeline import contract_audit, finite_audit
 from pipeline.computations import STATISTICS_DIR, Computation, compute_rows, read_computation
+from pipeline.contract_audit import published_tables, select_broken_contracts
 from pipeline.database import open_scratch, quote, quote_name
 from pipeline.datasets import DATASETS, LINEAGE_COLUMNS
 from pipeline.errors import ConfigurationError
-from pipeline.finite_audit import HOLDS_FOR, select_unfit_figures, tables_with_figures
+from pipeline.finite_audit import select_unfit_figures, tables_with_figures
 from pipeline.ledger import LEDGER_TABLES
 
 AUDIT_FOLDER = "audits"
@@ -300,18 +303,29 @@ def _load_audits(folder: Path, models: Mapping[str, Model]) -> tuple[Audit, ...]
     return tuple(_load_audit(folder / f"{stem}.sql", models) for stem in sorted(stems))
 
 
+_Models = Mapping[str, Model]
+_MADE_AUDITS: Mapping[
+    str, tuple[Callable[[_Models], str], Callable[[_Models], tuple[str, ...]]]
+] = {
+    finite_audit.HOLDS_FOR: (select_unfit_figures, tables_with_figures),
+    contract_audit.HOLDS_FOR: (select_broken_contracts, published_tables),
+}
+"""The audits that are made from the documentation of the models."""
+
+
 def _load_audit(path: Path, models: Mapping[str, Model]) -> Audit:
     name = f"{AUDIT_FOLDER}.{path.stem}"
     settings = _read_yaml(path.with_suffix(".yml"), name)
     if path.exists():
         sql = path.read_text(encoding="utf-8").strip().rstrip(";")
         parents = parents_of(sql, where=name)
-    elif settings.get("holds_for") == HOLDS_FOR:
-        sql, parents = select_unfit_figures(models), tables_with_figures(models)
+    elif settings.get("holds_for") in _MADE_AUDITS:
+        select, tables = _MADE_AUDITS[settings["holds_for"]]
+        sql, parents = select(models), tables(models)
     else:
         raise ConfigurationError(
-            f"{name} has no {path.name} beside its .yml, and does not hold for {HOLDS_FOR!r}; "
-            "write the select that returns the rows that break it"
+            f"{name} has no {path.name} beside its .yml, and does not hold for "
+            f"{' or '.join(_MADE_AUDITS)}; write the select that returns the rows that break it"
         )
     try:
         severity, sentence = str(settings["severity"]), str(settings["sentence"])

@@ -66,6 +66,19 @@ BREACHES = {
         "update indices.review_candidate set last_observed_date = last_observed_date + 9 "
         "where coin_id = 'coin-07'",
     ],
+    "published_facts_reconcile": [
+        "insert into indices.reconciliation by name select 'made-up' as fact_id, 'somebody' as "
+        "provider, 'house' as profile, 'large' as index_id, 'return' as metric, "
+        f"{ONE_DAY} as from_date, {ONE_DAY} as to_date, 0.5 as published_value, 1.5 as our_value, "
+        "1.0 as difference, 0.1 as tolerance, 'absolute' as tolerance_kind, "
+        "'beyond tolerance' as verdict, 'a page' as source",
+    ],
+    "published_tables_keep_their_contract": [
+        "alter table indices.index_level_daily add column surprise double",
+        "alter table indices.index_level_daily drop column coverage_fraction",
+        "alter table signals.signal_daily alter column value type varchar",
+        "drop table signals.breadth_daily",
+    ],
     "published_figures_are_finite_numbers": [
         f"update {table} set {column} = '{value}' where rowid = 0"
         for table, column in (

@@ -271,7 +271,8 @@ def implied_price_steady(name: str, value: str, units: str, factor: float) -> Ru
 def columns_not_swapped(name: str, first: str, second: str) -> Rule:
     """Return the rule that two columns are nearer to their own past than to each other's.
 
-    Only rows whose two figures were a fifth apart can tell.
+    Only rows whose two figures were a third apart can tell, and only where crossing them halves
+    the distance: a night may move one of the two by as much as they are apart.
     """
 
     def log(values: pd.Series) -> pd.Series:
@@ -283,8 +284,8 @@ def columns_not_swapped(name: str, first: str, second: str) -> Rule:
         b_before = log(subject.previous_value(second))
         straight = (a - a_before).abs() + (b - b_before).abs()
         crossed = (a - b_before).abs() + (b - a_before).abs()
-        can_tell = subject.is_tonight & ((a_before - b_before).abs() > np.log(1.2))
-        return (crossed < straight).astype("float64").where(can_tell & straight.notna())
+        can_tell = subject.is_tonight & ((a_before - b_before).abs() > np.log(1.3))
+        return (crossed < 0.5 * straight).astype("float64").where(can_tell & straight.notna())
 
     return Rule(
         f"{name}.columns_not_swapped",

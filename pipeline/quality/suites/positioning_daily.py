@@ -44,8 +44,10 @@ MIN_RATIO, MAX_RATIO = 1e-4, 1e4
 USUAL_RATIOS = (0.1, 10.0)
 MIN_USUAL_FRACTION = 0.5
 
-# Only a ratio that is not near 1 can tell which way up it is.
-MIN_LOG_RATIO = 0.1
+# Only a ratio of three to two and more can tell which way up it is: on a wild day the ratios of a
+# whole venue fall by two fifths.
+MIN_LOG_RATIO = 0.4
+MAX_GAP_TO_INVERSE = 0.5
 
 _NAME = "positioning_daily"
 
@@ -60,12 +62,13 @@ def _is_unusual(subject: Subject) -> pd.Series:
 
 
 def _is_upside_down(subject: Subject) -> pd.Series:
-    """Return 1 or 0: is the account ratio nearer to one over its last value than to it?"""
+    """Return 1 or 0: is the account ratio twice as near to one over its last value as to it?"""
     now = subject.values["long_short_account_ratio"]
     before = subject.previous_value("long_short_account_ratio")
     log_now = pd.Series(np.log(now.where(now > 0)), index=now.index)
     log_before = pd.Series(np.log(before.where(before > 0)), index=now.index)
-    is_turned = (log_now + log_before).abs() < (log_now - log_before).abs()
+    gap_to_inverse, gap = (log_now + log_before).abs(), (log_now - log_before).abs()
+    is_turned = gap_to_inverse < MAX_GAP_TO_INVERSE * gap
     can_tell = subject.is_tonight & (log_before.abs() >= MIN_LOG_RATIO) & log_now.notna()
     return is_turned.astype("float64").where(can_tell)
 
@@ -89,8 +92,8 @@ def _domain_rules() -> tuple[Rule, ...]:
             f"{_NAME}.not_upside_down",
             "critical",
             "table",
-            f"At least {MIN_USUAL_FRACTION:.0%} of the account ratios are nearer to their last "
-            "value than to one over it: longs over shorts, not the other way round.",
+            f"At least {MIN_USUAL_FRACTION:.0%} of the account ratios are no nearer to one over "
+            "their last value than to it: longs over shorts, not the other way round.",
             "longs over shorts",
             fixed(equal_to(0, at_least_fraction=MIN_USUAL_FRACTION)),
             _is_upside_down,
