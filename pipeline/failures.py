@@ -26,6 +26,7 @@ def record(
         "market_date": market_date.isoformat(),
         "kind": type(error).__name__,
         "error": str(error),
+        "failed_at": settings.now().isoformat(),
     }
     write_bytes_atomically(_trace(settings, run_id, step), json.dumps(failure).encode())
 
@@ -36,6 +37,6 @@ def forget(settings: Settings, run_id: str, step: str) -> None:
 
 
 def of_run(settings: Settings, run_id: str) -> list[dict[str, Any]]:
-    """Return ``step``, ``market_date``, ``kind`` and ``error`` of each failure of a run."""
+    """Return ``step``, ``market_date``, ``kind``, ``error`` and ``failed_at`` of each failure."""
     folder = settings.journal_dir / "failure" / folder_name(run_id)
     return [json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))]

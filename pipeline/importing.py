@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pandas.io.parsers import TextFileReader
 
+from pipeline import run_log
 from pipeline.datasets import DATASETS, Dataset
 from pipeline.errors import ConfigurationError, PayloadError, QualityError
 from pipeline.files import sha256_of, write_bytes_atomically
@@ -120,12 +121,16 @@ def import_file(
         Counts of rows; ``error`` says why the gate or the shape of the file stopped it.
     """
     with run_lock(settings.home, run_id=run_id, wait_seconds=settings.lock_timeout_seconds):
+        run_log.begin(settings, run_id, "import", settings.default_market_date())
         if isinstance(file.target, str):
-            return _import_reference(settings, file, file.target, on_rows)
+            report = _import_reference(settings, file, file.target, on_rows)
+            run_log.close(settings, run_id, "failed" if report.error else "loaded")
+            return report
         digest = sha256_of(file.path)
         receipt = settings.journal_dir / "import" / f"{file.target_name}-{digest}.json"
         if receipt.exists():
             on_rows(file.row_count)
+            run_log.close(settings, run_id, "loaded")
             known = json.loads(receipt.read_bytes())
             rows = known["added"] + known["revised"] + known["unchanged"]
             return _report(file, 0, 0, rows, known["quarantined"], is_known=True)
@@ -147,6 +152,7 @@ def import_file(
             sum(load.quarantined for load in loads),
             error=error,
         )
+        run_log.close(settings, run_id, "failed" if error else "loaded")
         if error is None:
             write_bytes_atomically(receipt, json.dumps(report.to_dict()).encode())
         return report

@@ -15,6 +15,7 @@ from pipeline.database import quote
 from pipeline.files import replacing
 
 TABLES = ("check_result", "load_result", "quarantine_release")
+"""Tables that a build fills from here; ``audit_result`` is filled by the audit."""
 
 
 class Journal:

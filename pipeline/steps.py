@@ -18,7 +18,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pipeline import audit_trace, errors, health
+from pipeline import audit_trace, errors, health, run_log
 from pipeline import failures as failures_of_runs
 from pipeline.datasets import get_dataset
 from pipeline.errors import (
@@ -87,6 +87,8 @@ def _step(
     is_locked: bool = True,
 ) -> Iterator[None]:
     """Remember the error that ends a step, for ``notify``; hold the writer lock if asked to."""
+    is_backfill = name.startswith("backfill")
+    run_log.begin(settings, run_id, "backfill" if is_backfill else "nightly", market_date)
     try:
         with _lock(settings, run_id, wait_seconds) if is_locked else nullcontext():
             yield
@@ -356,10 +358,13 @@ def build(
     from pipeline.raw_store import RawStore
     from pipeline.warehouse import Build, Warehouse
 
+    if loaded is None:
+        run_log.begin(settings, run_id, "build", market_date)
     with _step(settings, run_id, "build", market_date, wait_seconds):
         if loaded is not None:
             served = {str(each["feed"]) for each in loaded if each.get("source", True)}
             _require_blocking(served, market_date)
+            _note_silent_feeds(settings, run_id, market_date, served)
         RawStore(settings.raw_dir).recover()
         warehouse = Warehouse(settings)
         manifest = warehouse.published_manifest()
@@ -368,9 +373,22 @@ def build(
             digest = warehouse.input_digest(load_project(settings.sql_dir, settings.reference_dir))
             if digest == manifest["input_digest"] and warehouse.is_published_whole(manifest):
                 logger.info("nothing new since build %s", manifest["build_id"])
+                run_log.close(settings, run_id, "kept")
                 return {**Build.from_dict(manifest).to_dict(), "is_unchanged": True}
         made = warehouse.build(run_id, only=only, on_model=on_model)
         return {**made.to_dict(), "is_unchanged": False}
+
+
+def _note_silent_feeds(
+    settings: Settings, run_id: str, market_date: date, served: set[str]
+) -> None:
+    """Say that a feed has nothing where its tasks ended without a word, as when killed."""
+    heard = {each.feed for each in health.of_run(settings, run_id)}
+    for feed in nightly_feeds(settings):
+        if feed.name not in served | heard:
+            why = "its tasks ended without saying why; their log may"
+            silent = SourceHealth(feed.name, feed.sources[0].name, 1, "unavailable", why)
+            health.record(settings, run_id, market_date, feed.name, [silent])
 
 
 def _require_blocking(loaded: set[str], market_date: date) -> None:
@@ -433,11 +451,13 @@ def publish(
     with _step(settings, made.run_id, "publish", market_date, wait_seconds):
         warehouse = Warehouse(settings)
         if not built["is_unchanged"]:
-            return warehouse.publish(made)
-        manifest = warehouse.published_manifest()
-        if manifest is None:
+            manifest = warehouse.publish(made)
+            run_log.close(settings, made.run_id, "published", build_id=made.build_id)
+            return manifest
+        known = warehouse.published_manifest()
+        if known is None:
             raise PublishError("the published manifest is gone; run `tidemark build` again")
-        return manifest
+        return known
 
 
 def failures(settings: Settings, run_id: str) -> list[dict[str, Any]]:
@@ -659,10 +679,12 @@ def replay(
     from pipeline.raw_store import RawStore
     from pipeline.replay import landed_nights, replay_source
 
+    if is_applied:
+        run_log.begin(settings, run_id, "replay", last)
     with _lock(settings, run_id, wait_seconds) if is_applied else nullcontext():
         if is_applied:
             RawStore(settings.raw_dir).recover()
-        return [
+        reports = [
             replay_source(
                 settings,
                 source,
@@ -677,3 +699,6 @@ def replay(
             for source in sources
             if landed_nights(settings, source)
         ]
+    if is_applied:
+        run_log.close(settings, run_id, "loaded")
+    return reports

@@ -22,18 +22,19 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pandas as pd
 
-from pipeline import __version__, health
+from pipeline import __version__, health, run_log
 from pipeline.database import create_warehouse, open_scratch, quote, quote_name
 from pipeline.datasets import DATASETS
 from pipeline.errors import AuditError, ConfigurationError, PublishError
 from pipeline.files import replacing, sha256_of, write_bytes_atomically
-from pipeline.journal import TABLES as JOURNAL_TABLES
 from pipeline.journal import Journal
 from pipeline.ledger import LEDGER_TABLES, Ledger
 from pipeline.lineage import trace_columns
 from pipeline.models import Audit, Project, load_project, run_models, write_comments
 from pipeline.quality import definitions as check_definitions
+from pipeline.quality_tables import fill_from_journal, fill_table
 from pipeline.raw_store import RawStore
 from pipeline.settings import Settings
 
@@ -41,6 +42,7 @@ logger = logging.getLogger(__name__)
 
 SCHEMA_VERSION = "1.0.0"
 AUDIT_EXAMPLES = 5
+_AUDIT_COLUMNS = ("audit", "severity", "status", "bad_count", "example", "sentence")
 _UNTWINNED_SCHEMAS = frozenset({"staging"})
 
 
@@ -150,10 +152,7 @@ class Warehouse:
                     on_model(model.name)
                 # The comments are for readers, and written when the tables are copied for them.
                 timings += run_models(connection, [model], with_comments=False)
-                if model.name.removeprefix("quality.") in JOURNAL_TABLES:
-                    self._fill_from_journal(connection, model.name.removeprefix("quality."))
-                if model.name == f"quality.{health.TABLE}":
-                    self._fill_source_health(connection)
+                fill_table(connection, self._settings, model, run_id)
             made = {model.name for model in models}
             if "quality.model_timing" in made:
                 _insert(
@@ -204,22 +203,6 @@ class Warehouse:
         for table in LEDGER_TABLES:
             connection.execute(f"create table ledger.main.{table} as {self._ledger.select(table)}")
 
-    def _fill_from_journal(self, connection: duckdb.DuckDBPyConnection, table: str) -> None:
-        files = self._journal.files(table)
-        if files:
-            listed = ", ".join(quote(str(file)) for file in files)
-            connection.execute(
-                f"insert into quality.{table} by name "
-                f"select * from read_parquet([{listed}], union_by_name = true)"
-            )
-
-    def _fill_source_health(self, connection: duckdb.DuckDBPyConnection) -> None:
-        files = health.recorded_files(self._settings.journal_dir)
-        if files:
-            listed = ", ".join(quote(str(file)) for file in files)
-            nights = health.select_nights(f"read_parquet([{listed}], union_by_name = true)")
-            connection.execute(f"insert into quality.{health.TABLE} by name {nights}")
-
     @staticmethod
     def _last_market_date(connection: duckdb.DuckDBPyConnection, made: set[str]) -> date:
         if "staging.market_calendar" not in made:
@@ -247,9 +230,18 @@ class Warehouse:
         connection.execute(
             """
             insert into main.about
-            select ?, ?, ?, ?, ?, ?, max(version), ? from reference.rulebook
+            select ?, ?, ?, ?, ?, ?, max(version), ?, ? from reference.rulebook
             """,
-            [market_date, built_at, run_id, known_by, __version__, _code_commit(), digest],
+            [
+                market_date,
+                built_at,
+                run_id,
+                known_by,
+                __version__,
+                _code_commit(),
+                digest,
+                ", ".join(_degraded_feeds(connection, market_date)) or None,
+            ],
         )
 
     def audit(self, build: Build) -> list[AuditResult]:
@@ -271,29 +263,12 @@ class Warehouse:
             connection.execute(f"attach {quote(str(folder / 'build.duckdb'))} as tidemark")
             connection.execute("use tidemark")
             results = [_run_audit(connection, audit) for audit in project.audits]
+            self._keep_audits(build, results)
             connection.execute("delete from quality.audit_result")
-            _insert(
-                connection,
-                "quality.audit_result",
-                [
-                    (
-                        build.run_id,
-                        r.audit,
-                        r.severity,
-                        r.status,
-                        r.bad_count,
-                        r.example,
-                        r.sentence,
-                    )
-                    for r in results
-                ],
-            )
-            degraded: list[str] = []
-            if f"quality.{health.TABLE}" in project.models:
-                sql = health.select_degraded(date.fromisoformat(build.market_date))
-                degraded = [str(feed) for (feed,) in connection.execute(sql).fetchall()]
+            fill_from_journal(connection, self._settings, project.models["quality.audit_result"])
+            degraded = _degraded_feeds(connection, date.fromisoformat(build.market_date))
             connection.execute("checkpoint tidemark")
-        self._export(project, folder)
+        self._export(project, folder, build.run_id)
         _write_json(
             folder / "build.json",
             {
@@ -305,8 +280,31 @@ class Warehouse:
         )
         return results
 
-    def _export(self, project: Project, folder: Path) -> None:
-        """Write the published tables of a build into a compact file, and as Parquet."""
+    def _keep_audits(self, build: Build, results: Sequence[AuditResult]) -> None:
+        """Note in the journal what the audits found, for this file and those to come."""
+        self._journal.write(
+            "audit_result",
+            build.run_id,
+            build.build_id,
+            pd.DataFrame(
+                [
+                    {
+                        "run_id": build.run_id,
+                        "market_date": date.fromisoformat(build.market_date),
+                        "build_id": build.build_id,
+                        "audited_at": self._settings.now(),
+                        **{name: getattr(result, name) for name in _AUDIT_COLUMNS},
+                    }
+                    for result in results
+                ]
+            ).astype({"example": "string"}),
+        )
+
+    def _export(self, project: Project, folder: Path, run_id: str) -> None:
+        """Write the published tables of a build into a compact file, and as Parquet.
+
+        Whoever reads the file reads what its run published, so that is what it says of the run.
+        """
         target = folder / "tidemark.duckdb"
         target.unlink(missing_ok=True)
         shutil.rmtree(folder / "parquet", ignore_errors=True)
@@ -323,6 +321,12 @@ class Warehouse:
                     + (f" order by {order}" if order else "")
                 )
                 write_comments(connection, model)
+                if model.name == "quality.run":
+                    connection.execute(
+                        "update quality.run set status = 'published' "
+                        "where run_id = $run_id and status = 'building'",
+                        {"run_id": run_log.base_run_id(run_id)},
+                    )
                 if schema not in _UNTWINNED_SCHEMAS:
                     twin = folder / "parquet" / schema / f"{table}.parquet"
                     twin.parent.mkdir(parents=True, exist_ok=True)
@@ -441,6 +445,12 @@ def _insert(
         columns = [list(column) for column in zip(*rows, strict=True)]
         values = ", ".join("unnest(?)" for _ in columns)
         connection.execute(f"insert into {table} select {values}", columns)
+
+
+def _degraded_feeds(connection: duckdb.DuckDBPyConnection, market_date: date) -> list[str]:
+    """Return the feeds of a night that did without a source, or have nothing."""
+    rows = connection.execute(health.select_degraded(market_date)).fetchall()
+    return [str(feed) for (feed,) in rows]
 
 
 def raise_if_critical(build: Build, results: Sequence[AuditResult]) -> None:

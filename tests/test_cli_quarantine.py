@@ -13,14 +13,12 @@ from cli_runner import Run, one_sentence
 from hostile_names import (
     STORABLE_NAMES,
     faults_in_csv,
-    faults_in_one_line,
     faults_in_terminal_text,
 )
 from nights import LAST_HISTORY_DAY, NIGHTS, Home
 
 from pipeline.importing import find_files, import_file
 from pipeline.quality.held import held_rows
-from pipeline.safe_text import printable, safe_csv
 
 REVIEWED = ("--reviewer", "an analyst", "--reason", "the venue's page says so")
 RULE = "market_daily.volume_24h_usd_in_range"
@@ -196,15 +194,3 @@ def test_hostile_names_in_quarantine_run_nowhere(
     assert shown.code == 0
     assert faults_in_terminal_text(shown.out) == []
     assert {row["name"] for row in run("quarantine", "show", "--json").parsed()} == set(names)
-
-
-@pytest.mark.parametrize("name", STORABLE_NAMES.values(), ids=STORABLE_NAMES)
-def test_safe_text_of_a_hostile_name(name: str) -> None:
-    assert faults_in_one_line(printable(name)) == []
-    assert faults_in_terminal_text(printable(name)) == []
-    assert faults_in_csv(safe_csv(["name"], [[name]])) == []
-
-
-def test_safe_csv_leaves_numbers_and_plain_texts_alone() -> None:
-    text = safe_csv(["a", "b"], [[-1.5, "Coin"], [None, 'say "x", y']])
-    assert text == 'a,b\n-1.5,Coin\n,"say ""x"", y"\n'

@@ -28,18 +28,18 @@ def list_alerts(as_json: AsJson = False) -> None:
     """List the open problems, and the alerts that were composed lately."""
     from pipeline.alerts.compose import read_state
     from pipeline.alerts.outbox import Outbox
-    from pipeline.safe_text import printable
+    from pipeline.text import visible
 
     settings = load_settings()
     problems: list[list[Any]] = [
         [
             r.problem.severity,
             r.problem.kind,
-            printable(r.problem.subject),
+            visible(r.problem.subject),
             str(r.first_seen),
             r.nights,
             None if r.mailed_on is None else str(r.mailed_on),
-            printable(r.problem.sentence),
+            visible(r.problem.sentence),
         ]
         for r in read_state(settings).open_records
     ]
@@ -48,7 +48,7 @@ def list_alerts(as_json: AsJson = False) -> None:
         by_status = [d.status for d in entry.deliveries.values()]
         counts = [by_status.count(status) for status in ("sent", "waiting", "given up")]
         composed = f"{entry.created_at:%Y-%m-%d %H:%M}"
-        entries.append([entry.entry_id, composed, entry.kind, *counts, printable(entry.subject)])
+        entries.append([entry.entry_id, composed, entry.kind, *counts, visible(entry.subject)])
     if as_json:
         content = {
             "problems": [dict(zip(_PROBLEM, row, strict=True)) for row in problems],

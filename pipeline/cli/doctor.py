@@ -36,7 +36,7 @@ def doctor(
     from pipeline import doctor as looking
     from pipeline import steps
     from pipeline.doctor.mail import compose_test
-    from pipeline.safe_text import printable
+    from pipeline.text import visible
 
     settings = load_settings()
     with console.working("looking"):
@@ -53,7 +53,7 @@ def doctor(
             style = _STYLES[finding.status]
             words = (finding.part, finding.detail, finding.next_step)
             table.add_row(
-                f"[{style}]{finding.status}[/]", *(escape(printable(word)) for word in words)
+                f"[{style}]{finding.status}[/]", *(escape(visible(word)) for word in words)
             )
         console.out.print(table)
     if mail:

@@ -14,8 +14,8 @@ from rich.markup import escape
 from pipeline.cli import console
 from pipeline.cli.options import AsJson, new_run_id
 from pipeline.errors import ConfigurationError
-from pipeline.safe_text import printable, safe_csv
 from pipeline.settings import Settings, load_settings
+from pipeline.text import visible
 
 if TYPE_CHECKING:
     from pipeline.quality.held import HeldRow
@@ -110,7 +110,7 @@ def show_rows(
         console.out.print(f"[bold]{row.row_id}[/] {escape(_headline(row))}", soft_wrap=True)
         for name, value in _record(row).items():
             if name not in _LINEAGE:
-                shown = "-" if value is None else escape(printable(str(value)))
+                shown = "-" if value is None else escape(visible(str(value)))
                 console.out.print(f"  {name}: {shown}", soft_wrap=True)
     if len(rows) > limit:
         console.out.print(f"and {len(rows) - limit} more; --limit shows them, --csv gives them all")
@@ -119,7 +119,7 @@ def show_rows(
 
 
 def _headline(row: HeldRow) -> str:
-    return printable(f"{row.dataset} {row.status}: {row.rule_id}: {row.reason}")
+    return visible(f"{row.dataset} {row.status}: {row.rule_id}: {row.reason}")
 
 
 def _record(row: HeldRow) -> dict[str, Any]:
@@ -136,10 +136,14 @@ def _print_machine_readable(records: list[dict[str, Any]], as_csv: bool) -> None
         # Not by way of rich, which would write control characters as they are.
         typer.echo(json.dumps(console.finite(records), default=str, indent=2))
         return
+    import pyarrow as pa
+
+    from pipeline.exporting import csv_lines
+
     columns = list(dict.fromkeys(name for record in records for name in record))
-    typer.echo(
-        safe_csv(columns, [[record.get(name) for name in columns] for record in records]), nl=False
-    )
+    table = pa.table({name: [record.get(name) for record in records] for name in columns})
+    for line in csv_lines(table):
+        typer.echo(line)
 
 
 @quarantine_app.command()
@@ -170,7 +174,7 @@ def release(
         return
     for row in rows[:5]:
         console.err.print(escape(f"{row.row_id} {_headline(row)}"), soft_wrap=True)
-    question = f"Release {len(rows)} rows as reviewed by {printable(reviewer)}?"
+    question = f"Release {len(rows)} rows as reviewed by {visible(reviewer)}?"
     if rows and not yes and not typer.confirm(question, err=True):
         raise typer.Exit(1)
     done = release_rows(

@@ -13,7 +13,7 @@ from jinja2 import ChoiceLoader, DictLoader, Environment
 from pipeline.quality.data_docs_style import FRAME_PAGE, RUN_PAGE, RUNS_PAGE, STYLE
 from pipeline.quality.engine import quiet
 from pipeline.quality.gate import GateReport
-from pipeline.safe_text import printable
+from pipeline.text import visible
 
 MAX_TEXT = 120
 
@@ -67,7 +67,7 @@ def harmless(value: Any) -> Any:
     For what comes from vendors and goes through GX's templates: ``<`` becomes ``‹``, and so on.
     """
     if isinstance(value, str):
-        return printable(value[:MAX_TEXT]).translate(_HARMLESS)
+        return visible(value[:MAX_TEXT]).translate(_HARMLESS)
     if isinstance(value, Mapping):
         return {harmless(key): harmless(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -147,7 +147,7 @@ def _without_traces(info: Mapping[str, Any]) -> dict[str, Any]:
 def _environment() -> Environment:
     # Every text of ours goes through it, whatever the template is called.
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["shown"] = printable
+    environment.filters["shown"] = visible
     return environment
 
 

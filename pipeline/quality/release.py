@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
+from pipeline import run_log
 from pipeline.datasets import Dataset, Vintage, get_dataset
 from pipeline.errors import ConfigurationError, QualityError
 from pipeline.journal import Journal
@@ -118,6 +119,7 @@ def release_rows(
             )
         store, journal = RawStore(settings.raw_dir, settings.threads), Journal(settings.journal_dir)
         store.recover()
+        run_log.begin(settings, run_id, "release", settings.default_market_date())
         counts: dict[str, AppendReport] = {}
         for (name, vintage), group in groups.items():
             dataset = get_dataset(name)
@@ -134,6 +136,7 @@ def release_rows(
             counts[name] = counts.get(name, AppendReport(0, 0, 0)) + done
         for name, done in counts.items():
             journal.write("load_result", run_id, name, _load_frame(done, run_id, name, now))
+        run_log.close(settings, run_id, "loaded")
         total = sum(counts.values(), AppendReport(0, 0, 0))
         return Release(run_id, total.added, total.revised, total.unchanged)
 

@@ -1,0 +1,134 @@
+"""The tables of ``quality.*`` that the pipeline fills from what the runs have noted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import duckdb
+import pandas as pd
+
+from pipeline import health, run_log
+from pipeline.database import quote, quote_name
+from pipeline.journal import TABLES, Journal
+from pipeline.models import Model
+from pipeline.quality.held import fill_held
+from pipeline.settings import Settings
+from pipeline.sources.registry import FEEDS, nightly_feeds
+
+# Which of two words about the same thing is the later one.
+_SAID_AT = {
+    "check_result": "checked_at",
+    "load_result": "loaded_at",
+    "quarantine_release": "released_at",
+    "audit_result": "audited_at",
+}
+
+
+def fill_table(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, model: Model, run_id: str
+) -> None:
+    """Fill a table about the runs, once the runner has made it empty; leave others alone.
+
+    Args:
+        connection: Its current catalog is the warehouse that is built.
+        settings: Where the journal and the quarantine are.
+        model: The table.
+        run_id: The run that builds.
+    """
+    schema, _, table = model.name.partition(".")
+    if schema != "quality":
+        return
+    if table in TABLES:
+        fill_from_journal(connection, settings, model)
+    elif table in _FILLERS:
+        _FILLERS[table](connection, settings, run_id)
+
+
+def fill_from_journal(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, model: Model
+) -> None:
+    """Insert what the journal has of a table; of several words on one key the last."""
+    table = model.name.partition(".")[2]
+    select = Journal(settings.journal_dir).select(table)
+    if select is not None:
+        grain = ", ".join(quote_name(name) for name in model.doc.grain)
+        connection.execute(
+            f"insert into {model.name} by name {select} qualify row_number() over "
+            f"(partition by {grain} order by {_SAID_AT[table]} desc) = 1"
+        )
+
+
+def _health_files(settings: Settings) -> str | None:
+    files = health.recorded_files(settings.journal_dir)
+    listed = ", ".join(quote(str(file)) for file in files)
+    return f"read_parquet([{listed}], union_by_name = true)" if files else None
+
+
+def _fill_nights(connection: duckdb.DuckDBPyConnection, settings: Settings, run_id: str) -> None:
+    relation = _health_files(settings)
+    if relation is not None:
+        connection.execute(
+            f"insert into quality.{health.TABLE} by name {health.select_nights(relation)}"
+        )
+
+
+def _fill_health_of_runs(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, run_id: str
+) -> None:
+    relation = _health_files(settings)
+    if relation is not None:
+        connection.execute(
+            "insert into quality.source_health_run "
+            f"select run_id, market_date, feed, source, status from {relation} "
+            "qualify row_number() over (partition by run_id, feed, source "
+            "order by checked_at desc) = 1"
+        )
+
+
+def _fill_runs(connection: duckdb.DuckDBPyConnection, settings: Settings, run_id: str) -> None:
+    _insert_rows(
+        connection,
+        "quality.run_record",
+        pd.DataFrame(list(run_log.records(settings, run_id)), dtype="string"),
+    )
+
+
+def _fill_quarantine(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, run_id: str
+) -> None:
+    fill_held(connection, settings, "quality.quarantine_row")
+
+
+def _fill_feeds(connection: duckdb.DuckDBPyConnection, settings: Settings, run_id: str) -> None:
+    nightly = {feed.name for feed in nightly_feeds(settings)}
+    rows = [
+        {
+            "dataset": feed.dataset,
+            "source": source.name,
+            "feed": feed.name,
+            "preference_rank": rank,
+            "lag_days": feed.lag_days,
+            "is_blocking": feed.is_blocking,
+            "is_nightly": feed.name in nightly,
+            "is_set_up": source.is_usable(settings),
+        }
+        for feed in FEEDS
+        for rank, source in enumerate(feed.sources, start=1)
+    ]
+    _insert_rows(connection, "quality.feed", pd.DataFrame(rows))
+
+
+def _insert_rows(connection: duckdb.DuckDBPyConnection, table: str, rows: pd.DataFrame) -> None:
+    if not rows.empty:
+        connection.register("noted_rows", rows)
+        connection.execute(f"insert into {table} by name select * from noted_rows")
+        connection.unregister("noted_rows")
+
+
+_FILLERS: Mapping[str, Callable[[duckdb.DuckDBPyConnection, Settings, str], None]] = {
+    health.TABLE: _fill_nights,
+    "source_health_run": _fill_health_of_runs,
+    "run_record": _fill_runs,
+    "quarantine_row": _fill_quarantine,
+    "feed": _fill_feeds,
+}
