@@ -260,6 +260,6 @@ def foot(settings: Settings, run_id: str | None) -> tuple[str, ...]:
     again = "tomorrow" if nights == 1 else f"after {nights} nights"
     return (
         f"{run}Tidemark {__version__}",
-        f"What stays as it is will be told again {again}, its end at once.",
+        f"A warning that stays as it is comes again {again}, its end at once.",
         "TIDEMARK_ALERT_TO sets who gets which mail.",
     )

@@ -276,6 +276,28 @@ print(json.dumps([seconds, sorted(new & set({HEAVY!r}))]))
     assert seconds < 1
 
 
+def test_airflow_can_call_what_tells_of_a_late_night(
+    home: Home, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, nightly: Any
+) -> None:
+    import structlog
+    from airflow.sdk.execution_time.callback_supervisor import execute_callback
+
+    environment = home.environment(NIGHTS[0], hour=4, **mailbox.settings)
+    for name, value in environment.items():
+        if name.startswith("TIDEMARK_"):
+            monkeypatch.setenv(name, value)
+    ended = execute_callback(
+        callback_path=nightly.deadline[0].callback.path,
+        callback_kwargs={"context": {"dag_run": {}}},
+        dag_rel_path="market_nightly.py",
+        bundle_path=None,
+        log=structlog.get_logger(),
+    )
+    assert ended == (True, None)
+    (subject,) = mailbox.subjects()
+    assert subject.startswith(f"[Tidemark] WARNING errored night {NIGHTS[0]}")
+
+
 # Which day it is for
 
 
