@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -140,7 +140,7 @@ def obtain(
     """
     if source.payloads_of is not None:
         shared = shared_payloads(settings, source, market_date)
-        _check_moved_on(settings, source, shared, market_date)
+        check_moved_on(settings, source, shared, market_date)
         return shared
     is_past = market_date < settings.default_market_date()
     if source.kind == "now_only" and (is_past or _is_published(settings, source, market_date)):
@@ -160,12 +160,12 @@ def obtain(
         if landed:
             return landed
         raise
-    _check_moved_on(settings, source, payloads, market_date)
+    check_moved_on(settings, source, payloads, market_date)
     return payloads
 
 
-def _check_moved_on(
-    settings: Settings, source: Source, payloads: list[LandedPayload], market_date: date
+def check_moved_on(
+    settings: Settings, source: Source, payloads: Sequence[LandedPayload], market_date: date
 ) -> None:
     """Check that an answer is not the one of the night before, when the day was running.
 
@@ -186,7 +186,7 @@ def _check_moved_on(
     if not fetches:
         return
 
-    def points(of: list[LandedPayload], day: date) -> Mapping[str, object]:
+    def points(of: Sequence[LandedPayload], day: date) -> Mapping[str, object]:
         try:
             return source.points_of([(each.name, landing.read(each)) for each in of], day)
         except TidemarkError as exc:

@@ -19,7 +19,7 @@ import pandas as pd
 from pipeline.database import open_scratch, quote_name
 from pipeline.datasets import Dataset, Vintage, get_dataset
 from pipeline.errors import ConfigurationError, TidemarkError
-from pipeline.fetching import first_day_asked, read_frame, vintage_of
+from pipeline.fetching import check_moved_on, first_day_asked, read_frame, vintage_of
 from pipeline.journal import Journal
 from pipeline.landing import LandedPayload, Landing
 from pipeline.quality.gate import GateReport, results_frame
@@ -205,6 +205,8 @@ def replay_source(
 def _check(settings: Settings, fetch: Fetch, dataset: Dataset) -> GateReport:
     from pipeline.loading import check_frame
 
+    # What the night refused because it stood still is no better for being read again.
+    check_moved_on(settings, fetch.source, fetch.payloads, fetch.market_date)
     frame = read_frame(
         settings,
         fetch.source,

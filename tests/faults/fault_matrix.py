@@ -120,8 +120,6 @@ pages too, but the days that are asked for always fit one answer.
 """
 
 KNOWN_LIMITS = {
-    # The body has no stamp, and is not last night's.
-    ("exchange_flow_daily", "defillama:cexs", "stale_stamp"),
     # One score and no other day beside it; 0 is a score.
     ("sentiment_daily.cmc_altcoin_season", "coinmarketcap:altcoin-season-index", "zero_caps"),
 }
@@ -151,8 +149,8 @@ _GIVEN_AWAY: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "`stale_stamp` of `/cexs`, which has no stamp",
-        "most balances are those of the night before (`not_yesterday_again`)",
-        "an older copy: stored as sent",
+        "most balances are those of one of the nights before (`not_earlier_again`)",
+        "a copy from more than a week ago, or of a night that was not loaded: stored as sent",
     ),
     (
         "`zero_caps` and `negative_caps` of funding, scores and liquidations",

@@ -119,6 +119,13 @@ def yesterday_again(night: GateNight) -> GateNight:
     return night.with_frame(pd.concat([frame, last.assign(**{night.day: NIGHT})]))
 
 
+def _three_days_ago_again(night: GateNight) -> GateNight:
+    """Tonight's rows are those of three days ago under tonight's day."""
+    before = night.before
+    then = before[before[night.day] == NIGHT - timedelta(days=3)]
+    return night.with_frame(then.assign(**{night.day: NIGHT}))
+
+
 def shifted(days: int) -> Change:
     """Every row is said to be of another day."""
     return lambda night: night.having(
@@ -645,6 +652,7 @@ FLOW = (
         one("inflow_24h_usd", lambda v: abs(v) * 1e3 + 1e13),
     ),
     _flow("yesterday again", "not_yesterday_again", yesterday_again),
+    _flow("three days ago again", "not_earlier_again", _three_days_ago_again),
     _flow("x1000", "no_wide_leap", scaled(1e3, "balance_usd", "balance_without_own_token_usd")),
     _flow(
         "balances x5", "total_steady", scaled(5.0, "balance_usd", "balance_without_own_token_usd")

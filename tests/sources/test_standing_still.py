@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from fake_vendor import as_json, date_to_seconds, milliseconds, night_of, settin
 from pipeline import fetching
 from pipeline.errors import NotYetAvailableError
 from pipeline.landing import LandedPayload, Landing
+from pipeline.replay import replay_source
 from pipeline.settings import Settings
 from pipeline.sources.base import Source, close_of
 from pipeline.sources.gate import GateLiquidations, GatePositioning
@@ -129,6 +131,20 @@ def test_gate_is_compared_by_all_that_it_says(obtain: Callable[..., Any], source
     # Nobody was liquidated, then or now; the ratio tells that it is another answer.
     with pytest.raises(NotYetAvailableError, match="stands still"):
         obtain(source, [gate({DAY: 1.2})], [gate({DAY: 1.2})])
+
+
+@pytest.mark.parametrize("is_copy", [True, False])
+def test_a_replay_refuses_what_the_night_refused(
+    obtain: Callable[..., Any], settings: Settings, is_copy: bool
+) -> None:
+    then = [okx({BEFORE: "1.1", DAY: "1.2"})]
+    now = then if is_copy else [okx({BEFORE: "1.1", DAY: "1.3"})]
+    with pytest.raises(NotYetAvailableError) if is_copy else nullcontext():
+        obtain(Okx(), then, now)
+    replayed = replay_source(settings, Okx(), DAY, DAY, "replay-a-run", is_applied=True)
+    assert (replayed.fetches, replayed.new) == ((0, 0) if is_copy else (1, 1))
+    assert [text for text in replayed.unreadable if "stands still" not in text] == []
+    assert len(replayed.unreadable) == is_copy
 
 
 def test_a_quiet_day_at_gate_is_not_taken_for_a_copy(obtain: Callable[..., Any]) -> None:
