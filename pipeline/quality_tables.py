@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 
 import duckdb
 import pandas as pd
@@ -12,8 +13,12 @@ from pipeline.database import quote, quote_name
 from pipeline.journal import TABLES, Journal
 from pipeline.models import Model
 from pipeline.quality.held import fill_held
+from pipeline.sessions import list_sessions
 from pipeline.settings import Settings
 from pipeline.sources.registry import FEEDS, nightly_feeds
+
+# Longer than the exchanges have ever been closed.
+_DAYS_BEFORE_FIRST_SESSION = 10
 
 # Which of two words about the same thing is the later one.
 _SAID_AT = {
@@ -118,6 +123,16 @@ def _fill_feeds(connection: duckdb.DuckDBPyConnection, settings: Settings, run_i
     _insert_rows(connection, "quality.feed", pd.DataFrame(rows))
 
 
+def _fill_sessions(connection: duckdb.DuckDBPyConnection, settings: Settings, run_id: str) -> None:
+    stored = connection.execute(
+        "select min(market_date), max(market_date) from raw.market_daily"
+    ).fetchone()
+    if stored is not None and stored[0] is not None:
+        first, last = stored
+        days = list_sessions(first - timedelta(days=_DAYS_BEFORE_FIRST_SESSION), last)
+        _insert_rows(connection, "quality.exchange_session", pd.DataFrame({"session_date": days}))
+
+
 def _insert_rows(connection: duckdb.DuckDBPyConnection, table: str, rows: pd.DataFrame) -> None:
     if not rows.empty:
         connection.register("noted_rows", rows)
@@ -131,4 +146,5 @@ _FILLERS: Mapping[str, Callable[[duckdb.DuckDBPyConnection, Settings, str], None
     "run_record": _fill_runs,
     "quarantine_row": _fill_quarantine,
     "feed": _fill_feeds,
+    "exchange_session": _fill_sessions,
 }

@@ -83,6 +83,12 @@ def is_session(day: date) -> bool:
     return day.weekday() < _SATURDAY and day not in list_holidays(day.year)
 
 
+def list_sessions(first: date, last: date) -> list[date]:
+    """Return the days from ``first`` to ``last`` on which the exchange traded, in order."""
+    days = (first + timedelta(days=n) for n in range((last - first).days + 1))
+    return [day for day in days if is_session(day) and day not in SPECIAL_CLOSURES]
+
+
 def session_close(day: date) -> datetime:
     """Return the UTC instant of 16:00 New York time on ``day``."""
     return datetime.combine(day, _CLOSE, _NEW_YORK).astimezone(UTC)

@@ -410,7 +410,8 @@ def audit(
     """Hold a build against every audit.
 
     Returns:
-        ``built`` again.
+        ``built`` again; ``warnings`` has a sentence for each audit of lesser weight that did not
+        pass.
 
     Raises:
         AuditError: A critical audit failed; the published file is as it was.
@@ -419,15 +420,18 @@ def audit(
 
     made = Build.from_dict(dict(built))
     market_date = date.fromisoformat(made.market_date)
+    warnings: list[str] = []
     with _step(settings, made.run_id, "audit", market_date, wait_seconds):
         if not built["is_unchanged"]:
             results = Warehouse(settings).audit(made)
             audit_trace.record(settings, made.run_id, results)
             for result in results:
                 if result.status != "passed":
-                    logger.warning("audit %s %s: %s", result.audit, result.status, result.sentence)
+                    said = f"audit {result.audit} {result.status}: {result.sentence}"
+                    logger.warning("%s", said)
+                    warnings.append(f"{said} Such as: {result.example}")
             raise_if_critical(made, results)
-    return dict(built)
+    return {**built, "warnings": warnings}
 
 
 def publish(

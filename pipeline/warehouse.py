@@ -43,6 +43,11 @@ logger = logging.getLogger(__name__)
 SCHEMA_VERSION = "1.0.0"
 AUDIT_EXAMPLES = 5
 _AUDIT_COLUMNS = ("audit", "severity", "status", "bad_count", "example", "sentence")
+_CALENDAR = "staging.market_calendar"
+_NOTHING_TO_BUILD = (
+    "there is no price in the raw archive, so there is nothing to build; load history with "
+    "`tidemark import DIR` or run `tidemark refresh` first"
+)
 _UNTWINNED_SCHEMAS = frozenset({"staging"})
 
 
@@ -142,8 +147,10 @@ class Warehouse:
         built_at = self._settings.now()
         digest = self.input_digest(project, known_by)
         build_id = f"{built_at.strftime('%Y%m%dT%H%M%S')}-{digest[:12]}"
-        folder = self._new_folder(build_id)
         models = project.ordered(only)
+        if any(model.name == _CALENDAR for model in models):
+            self._require_prices(known_by)
+        folder = self._new_folder(build_id)
         with create_warehouse(folder / "build.duckdb", self._settings.threads) as connection:
             self._attach_raw(connection, known_by)
             timings = []
@@ -184,6 +191,16 @@ class Warehouse:
             _write_json(folder / "build.json", {**build.to_dict(), "state": "built"})
         return build
 
+    def _require_prices(self, known_by: datetime | None) -> None:
+        """Stop before anything is made when there is no price to build from."""
+        prices = self._raw.select(DATASETS["market_daily"], known_by)
+        with open_scratch(self._settings.threads) as connection:
+            found = connection.execute(
+                f"select exists (select 1 from ({prices}) where price_usd > 0)"
+            ).fetchone()
+        if found is None or not found[0]:
+            raise ConfigurationError(_NOTHING_TO_BUILD)
+
     def _new_folder(self, build_id: str) -> Path:
         """Return a build folder that does not exist yet; a build never overwrites another."""
         folder = self._settings.builds_dir / build_id
@@ -205,16 +222,13 @@ class Warehouse:
 
     @staticmethod
     def _last_market_date(connection: duckdb.DuckDBPyConnection, made: set[str]) -> date:
-        if "staging.market_calendar" not in made:
+        if _CALENDAR not in made:
             return date.min
         found = connection.execute(
             "select max(market_date) from staging.market_calendar"
         ).fetchone()
         if found is None or found[0] is None:
-            raise ConfigurationError(
-                "there is no price in the raw archive, so there is nothing to build; load "
-                "history with `tidemark import DIR` or run `tidemark refresh` first"
-            )
+            raise ConfigurationError(_NOTHING_TO_BUILD)
         last: date = found[0]
         return last
 
@@ -294,10 +308,11 @@ class Warehouse:
                         "build_id": build.build_id,
                         "audited_at": self._settings.now(),
                         **{name: getattr(result, name) for name in _AUDIT_COLUMNS},
+                        "examples": "\n".join(result.examples) or None,
                     }
                     for result in results
                 ]
-            ).astype({"example": "string"}),
+            ).astype({"example": "string", "examples": "string"}),
         )
 
     def _export(self, project: Project, folder: Path, run_id: str) -> None:

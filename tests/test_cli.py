@@ -349,7 +349,9 @@ def test_query_prints_markup_as_it_is(run: Run, home: Home) -> None:
 def test_status_and_query_of_an_empty_home_say_how_to_begin(run: Run, nowhere: Home) -> None:
     assert "tidemark import DIR" in one_sentence(run("status", home=nowhere), 2)
     assert "tidemark import DIR" in one_sentence(run("query", "select 1"), 1)
-    assert "tidemark import DIR" in one_sentence(run("build"), 2)
+    assert "nothing to build" in one_sentence(run("build"), 2)
+    assert not list((nowhere.path / "builds").glob("*"))
+    assert not nowhere.published.exists()
     assert "kept builds: none" in one_sentence(run("rollback"), 1)
 
 

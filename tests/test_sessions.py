@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from pipeline.sandbox.vendors.equities import last_closed_session
-from pipeline.sessions import is_session, list_holidays, session_close
+from pipeline.sessions import is_session, list_holidays, list_sessions, session_close
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,13 @@ def test_session_close_follows_daylight_saving() -> None:
 )
 def test_last_closed_session_waits_for_the_close(now: datetime, session: date) -> None:
     assert last_closed_session(now) == session
+
+
+def test_sessions_of_a_span_leave_out_special_closures_too() -> None:
+    assert list_sessions(date(2025, 1, 7), date(2025, 1, 13)) == [
+        date(2025, 1, 7),
+        date(2025, 1, 8),
+        date(2025, 1, 10),
+        date(2025, 1, 13),
+    ]
+    assert list_sessions(date(2025, 1, 4), date(2025, 1, 5)) == []

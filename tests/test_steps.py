@@ -219,8 +219,12 @@ def test_build_wants_the_datasets_that_a_night_cannot_do_without(home: Home) -> 
 
 
 def test_build_of_an_empty_archive_says_how_to_fill_it(empty_home: Home) -> None:
+    modelled: list[str] = []
     with pytest.raises(ConfigurationError, match="tidemark import DIR"):
-        steps.build(empty_home.settings(NIGHT), NIGHT, "a-run")
+        steps.build(empty_home.settings(NIGHT), NIGHT, "a-run", on_model=modelled.append)
+    assert modelled == []
+    assert not (empty_home.path / "builds").exists()
+    assert not empty_home.published.exists()
 
 
 def test_build_of_one_model_leaves_the_published_build_alone(home: Home) -> None:

@@ -126,6 +126,7 @@ def build(
 
     settings = load_settings()
     run_id = new_run_id(settings, "build")
+    warnings: list[str] = []
     with (
         console.working("building") as show,
         run_lock(settings.home, run_id=run_id, wait_seconds=settings.lock_timeout_seconds),
@@ -141,7 +142,7 @@ def build(
             file = settings.builds_dir / built["build_id"] / "build.duckdb"
         elif publish or built["is_unchanged"]:
             show("auditing")
-            steps.audit(settings, built)
+            warnings = steps.audit(settings, built)["warnings"]
             show("publishing")
             steps.publish(settings, built)
             file = settings.published_file
@@ -153,3 +154,5 @@ def build(
         console.out.print(f"built {', '.join(only)} and what it reads into {file}")
     else:
         console.out.print(f"built {file} up to {built['market_date']}")
+    for sentence in warnings:
+        console.err.print(f"[bold]warning[/]: {escape(sentence)}", soft_wrap=True)

@@ -1,12 +1,17 @@
 -- Grain: one row per dataset and source.
--- How fresh each source is against the last market day of this file. The grace and the
--- days to live are those of the signals' inputs.
+-- How fresh each source is against the last market day of this file. Of stock indices
+-- the last session is expected, by the calendar of the New York exchanges. A value is
+-- borne for as long as the signals' inputs are.
 with feeds as (
     select * from quality.feed
 ),
 
 calendar as (
     select max(market_date) as last_date from staging.market_calendar
+),
+
+sessions as (
+    select session_date from quality.exchange_session
 ),
 
 inputs as (
@@ -205,16 +210,25 @@ asked as (
     cross join calendar
 ),
 
+last_sessions as (
+    select
+        asked.source,
+        max(sessions.session_date) as session_date
+    from asked
+    inner join sessions on asked.asked_date >= sessions.session_date
+    where asked.dataset = 'equity_daily'
+    group by asked.source
+),
+
 expected as (
     select
-        *,
-        asked_date - cast(
-            case
-                when dataset <> 'equity_daily' then 0
-                else greatest(isodow(asked_date) - 5, 0)
-            end as integer
-        ) as expected_date
+        asked.*,
+        case
+            when asked.dataset = 'equity_daily' then last_sessions.session_date
+            else asked.asked_date
+        end as expected_date
     from asked
+    left join last_sessions on asked.source = last_sessions.source
 ),
 
 aged as (
@@ -222,8 +236,7 @@ aged as (
         expected.*,
         greatest(expected.expected_date - expected.newest_date, 0) as age_days,
         greatest(expected.asked_date - expected.newest_date, 0) as asked_age_days,
-        coalesce(patience.grace_days, 0) as grace_days,
-        coalesce(patience.ttl_days, 2) as ttl_days
+        coalesce(patience.grace_days + patience.ttl_days, 2) as borne_days
     from expected
     left join patience on expected.dataset = patience.dataset
 ),
@@ -240,8 +253,8 @@ final as (
         cast(aged.age_days as bigint) as age_days,
         case
             when aged.newest_date is null then 'never'
-            when aged.asked_age_days <= aged.grace_days then 'fresh'
-            when aged.asked_age_days <= aged.grace_days + aged.ttl_days then 'late'
+            when aged.age_days = 0 then 'fresh'
+            when aged.asked_age_days <= aged.borne_days then 'late'
             else 'stale'
         end as state,
         aged.row_7d_count,

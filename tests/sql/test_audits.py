@@ -38,6 +38,10 @@ BREACHES = {
         "update indices.review_decision set is_in = false where coin_id = 'coin-07'",
         "update indices.review_decision set is_withdrawn = true where coin_id = 'coin-07'",
     ],
+    "first_review_has_been_held": [
+        "delete from indices.review_status where profile = 'house'",
+        "update indices.review_status set status = 'not held'",
+    ],
     "index_days_have_no_gap": [
         f"delete from indices.index_level_daily where market_date = {ONE_DAY}",
         f"delete from indices.index_level_daily where market_date = {LAST} and index_id = 'mid'",
