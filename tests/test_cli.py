@@ -16,10 +16,12 @@ import typer
 from canned import DATASET, Canned, scores_of, use_feeds, use_first_sources
 from cli_runner import Run, one_sentence
 from nights import NIGHTS, Home, build_ids
+from small_project import write_small_project
 
 from pipeline import __version__, cli
 from pipeline.errors import SourceError
 from pipeline.sandbox.faults import FaultBoard
+from pipeline.settings import Settings
 from pipeline.sources.alternative_me import AlternativeMe
 from pipeline.sources.registry import Feed
 
@@ -139,6 +141,32 @@ def test_export_import_build_status_query(run: Run, nowhere: Home, tmp_path: Pat
     ((count,),) = nowhere.query(sql)
     assert run("query", sql, "--json").parsed() == [{"level_count": count}]
     assert f"{count:,}" in run("query", sql).out
+
+
+def test_a_home_too_young_for_a_review_is_published_with_a_warning(
+    run: Run, nowhere: Home, tmp_path: Path
+) -> None:
+    write_small_project(Settings(_env_file=None).sql_dir, tmp_path / "sql")
+    young = Home(nowhere.path, overrides={"sql_dir": tmp_path / "sql"})
+    folder = tmp_path / "history"
+    span = ("--first-day", "2024-03-02", "--last-day", "2024-03-08", "--coins", "60")
+    assert run("sandbox", "export", str(folder), *span, home=young).code == 0
+    assert run("import", str(folder)).code == 0
+
+    built = run("build")
+
+    assert built.code == 0, built.err
+    assert "up to 2024-03-08" in built.out
+    said = " ".join(built.err.split())
+    assert "audit first_review_has_been_held failed" in said
+    assert "first_date = 2024-03-02" in said
+    assert young.query("select count(*) from indices.index_level_daily") == [(0,)]
+    ((status, examples),) = young.query(
+        "select status, examples from quality.audit_result "
+        "where audit = 'first_review_has_been_held'"
+    )
+    assert status == "failed"
+    assert len(examples.splitlines()) == 3
 
 
 def test_build_of_one_model_says_where_it_is(run: Run, home: Home) -> None:
