@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from pipeline.sources.base import Source
 from pipeline.sources.feed_table import replace_feeds
 from pipeline.sources.registry import FEEDS, SOURCES
 from pipeline.sources.vendors import VENDORS
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = ("sources.md", "sources_derivatives.md")
 
 
 def test_the_tables_are_those_of_the_registry() -> None:
@@ -52,3 +56,14 @@ def test_every_section_says_what_a_user_has_to_know() -> None:
         ):
             assert any(word in section for word in words), (section.partition("\n")[0], words)
         assert "_daily`" in section
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: f"{source.name}-{source.dataset}")
+def test_every_source_has_tests_of_its_shape_of_any_body_and_an_entry(source: Source) -> None:
+    named = re.compile(rf"\b{type(source).__name__}\b")
+    texts = [path.read_text() for path in (ROOT / "tests" / "sources").glob("test_*_source.py")]
+    tests = [text for text in texts if named.search(text)]
+    assert tests, "write tests/sources/test_<vendor>_source.py on the documented shape"
+    assert any("@given(" in text for text in tests), "add a property test against any body"
+    pages = "".join((DOCS / name).read_text() for name in PAGES)
+    assert f"`{source.dataset}`" in pages, "say in docs/sources*.md what it fills"

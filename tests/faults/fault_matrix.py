@@ -174,6 +174,11 @@ _GIVEN_AWAY: tuple[tuple[str, str, str], ...] = (
         "no token is named alike in `tokens` and `tokensInUsd`",
         "one token that is renamed in both: it is another token",
     ),
+    (
+        "one settlement of funding that is left out",
+        "nothing: intervals differ between perpetuals, and change",
+        "the sum of a day without it, until it comes in as a revision within ten days",
+    ),
 )
 """Of the faults that no single answer shows: what does show them, and what nothing would."""
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
 import math
-import pkgutil
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from every_source import DAY, SOURCES, ask, source_id
 from pandas.api.types import is_numeric_dtype
 
-import pipeline.sources
 from pipeline.datasets import get_dataset
 from pipeline.sandbox.market import GrowingMarket
 from pipeline.sandbox.messages import World
@@ -31,32 +27,11 @@ from pipeline.sandbox.vendors.coinpaprika import paprika_id
 from pipeline.sandbox.vendors.gate import gate_contracts
 from pipeline.sandbox.vendors.okx import okx_currencies
 from pipeline.settings import Settings
+from pipeline.sources import registry
 from pipeline.sources.base import Source
-from pipeline.sources.http import HttpClient
 from pipeline.sources.vendors import VENDORS
 
 FIRST_DAY = date(2024, 1, 1)
-DAY = date(2024, 4, 10)
-NIGHT_HOURS, NEXT_NIGHT_HOURS = 2.0, 26.0
-# A monthly file comes out on the first Monday after its month.
-MONTH_END = date(2024, 3, 31)
-MONTHLY_HOURS = 10 * 24.0
-
-
-def every_source() -> list[type[Source]]:
-    """Return every source class that can be asked, from every module of the sources."""
-    found: dict[str, type[Source]] = {}
-    for module_info in pkgutil.iter_modules(pipeline.sources.__path__):
-        module = importlib.import_module(f"pipeline.sources.{module_info.name}")
-        for name, thing in vars(module).items():
-            is_source = inspect.isclass(thing) and issubclass(thing, Source)
-            is_whole = all(hasattr(thing, field) for field in ("name", "vendor", "dataset"))
-            if is_source and is_whole and not name.startswith("_"):
-                found[f"{thing.__module__}.{name}"] = thing
-    return [found[name] for name in sorted(found)]
-
-
-SOURCES = every_source()
 
 
 @pytest.fixture(scope="module")
@@ -74,44 +49,6 @@ def home(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
     world = World(sandbox.market, now)
     export_references(world, path / "reference", Settings(_env_file=None).sql_dir)
     return path
-
-
-def night(source: type[Source]) -> tuple[date, float]:
-    """Return the day to ask for, and how many hours after its close."""
-    if source.dataset == "funding_daily" and source.vendor == "binance_vision":
-        return MONTH_END, MONTHLY_HOURS
-    hours = NIGHT_HOURS if source.available_hours < NIGHT_HOURS + 1 else NEXT_NIGHT_HOURS
-    return DAY, hours
-
-
-def ask(source: type[Source], sandbox: Sandbox, home: Path) -> tuple[date, pd.DataFrame]:
-    day, hours = night(source)
-    now = datetime.combine(day + timedelta(days=1), datetime.min.time(), UTC)
-    now += timedelta(hours=hours)
-    settings = Settings(
-        _env_file=None,
-        home=home,
-        vendor_root_url=sandbox.url(now=now),
-        vendor_pace=0,
-        now_override=now,
-        coinalyze_key="any",
-        is_yahoo_enabled=True,
-        http_attempts=1,
-    )
-    asked = source()
-    options: dict[str, Any] = {"since": day - timedelta(days=1)}
-    if source.payloads_of is not None:
-        asked = next(
-            other()
-            for other in SOURCES
-            if other.dataset == source.payloads_of and other.name == source.name
-        )
-    with HttpClient(settings, source.vendor) as client:
-        bodies = [
-            (name, response.body)
-            for name, response in asked.fetch(client, settings, day, **options)
-        ]
-    return day, source().parse(bodies, day, **options)
 
 
 def names_of(growing: GrowingMarket, source: type[Source], day: date) -> dict[str, str]:
@@ -143,11 +80,12 @@ def scale(source: type[Source], measure: str, truths: Truths) -> float:
     return 0.1 if source.name == "gate" and measure in ("long_usd", "short_usd") else 1.0
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda source: f"{source.name}-{source.dataset}")
+@pytest.mark.parametrize("source", SOURCES, ids=source_id)
 def test_source_reads_in_the_sandbox_what_the_history_holds(
     source: type[Source], sandbox: Sandbox, home: Path
 ) -> None:
-    day, frame = ask(source, sandbox, home)
+    asked = ask(source, sandbox, home)
+    day, frame = asked.day, asked.parse()
     dataset = get_dataset(source.dataset)
     rows = frame[frame[dataset.date_column] == day]
     assert len(rows) > 0
@@ -186,3 +124,7 @@ def test_source_reads_in_the_sandbox_what_the_history_holds(
 
 def test_every_vendor_is_read_by_a_source() -> None:
     assert {source.vendor for source in SOURCES} == set(VENDORS) == set(VENDOR_NAMES)
+
+
+def test_every_source_of_the_registry_is_asked() -> None:
+    assert {type(source) for source in registry.SOURCES} == set(SOURCES)
