@@ -120,6 +120,8 @@ pages too, but the days that are asked for always fit one answer.
 """
 
 KNOWN_LIMITS = {
+    # Every third figure: half of the past days' rows still stand.
+    ("liquidation_daily", "coinalyze:liquidation-history", "zero_caps"),
     # One score and no other day beside it; 0 is a score.
     ("sentiment_daily.cmc_altcoin_season", "coinmarketcap:altcoin-season-index", "zero_caps"),
 }
