@@ -26,6 +26,7 @@ from pipeline.files import sha256_of, write_bytes_atomically
 from pipeline.loading import LoadResult, load_frame
 from pipeline.lock import run_lock
 from pipeline.models import check_reference
+from pipeline.repeated_keys import find_repeated_keys, rows_of_repeated_keys
 from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -137,7 +138,7 @@ def import_file(
         loads: list[LoadResult] = []
         error = None
         try:
-            for number, frame in enumerate(_read_chunks(file, file.target)):
+            for number, frame in enumerate(_chunks_of_unique_keys(file, file.target)):
                 loads.append(
                     _load_chunk(settings, file, file.target, frame, run_id, number, digest)
                 )
@@ -219,6 +220,21 @@ def _load_chunk(
         payload_refs=[f"import/{file.path.name}#sha256={digest}"],
         subject=f"{file.path.name}-{number}",
     )
+
+
+def _chunks_of_unique_keys(file: ImportFile, dataset: Dataset) -> Iterator[pd.DataFrame]:
+    """Read a file in chunks; of one with repeated keys, their rows alone, for the gate to refuse.
+
+    The gate sees a chunk at a time, and the store would take a key that comes again in a later
+    chunk for a revision.
+    """
+    if file.row_count > CHUNK_ROWS:
+        repeated = find_repeated_keys(_read_chunks(file, dataset), dataset)
+        if not repeated.empty:
+            chunks = _read_chunks(file, dataset)
+            yield rows_of_repeated_keys(chunks, dataset, repeated).head(CHUNK_ROWS)
+            raise QualityError(f"{file.path.name} has several rows of one key; export it again")
+    yield from _read_chunks(file, dataset)
 
 
 def _count_rows(path: Path) -> int:

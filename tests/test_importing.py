@@ -16,9 +16,10 @@ from pipeline.errors import ConfigurationError, LockedError, PayloadError
 from pipeline.importing import ImportReport, find_files, import_file, shape_frame
 from pipeline.lock import run_lock
 from pipeline.raw_store import RawStore
+from pipeline.sessions import list_sessions
 from pipeline.settings import Settings
 
-FIRST = date(2026, 1, 1)
+FIRST = date(2026, 1, 2)
 MakeSettings = Callable[..., Settings]
 
 
@@ -26,7 +27,7 @@ def closes(days: int = 40, **overrides: Any) -> pd.DataFrame:
     """Return daily closes of one index, source ``broker``; an override replaces a column."""
     frame = pd.DataFrame(
         {
-            "session_date": [FIRST + timedelta(days=n) for n in range(days)],
+            "session_date": list_sessions(FIRST, FIRST + timedelta(days=2 * days))[:days],
             "source": "broker",
             "ticker": "RUT",
             "close_points": [2000 + n / 3 for n in range(days)],
@@ -242,6 +243,32 @@ def test_an_import_that_was_cut_short_is_started_anew_and_adds_the_rest(
     assert bring_one(settings, folder).is_known
 
 
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+def test_a_key_that_comes_again_in_a_later_chunk_is_refused_as_in_one_chunk(
+    settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    frame = pd.concat([closes(), closes(1, close_points=2500.0)], ignore_index=True)
+    path = folder / f"equity_daily.{suffix}"
+    if suffix == "csv":
+        frame.to_csv(path, index=False)
+    else:
+        frame.to_parquet(path)
+    whole = bring_one(settings, folder)
+    small_chunks(monkeypatch)
+
+    report = bring_one(settings, folder)
+
+    for refused in (whole, report):
+        assert refused.error is not None
+        assert "equity_daily.key_unique failed, 2 of " in refused.error
+        assert str(FIRST) in refused.error
+    assert (report.added, report.revised, report.unchanged) == (0, 0, 0)
+    assert stored(settings, "equity_daily", "broker").empty
+    mended = frame.drop(index=40)
+    mended.to_csv(path, index=False) if suffix == "csv" else mended.to_parquet(path)
+    assert bring_one(settings, folder).added == 40
+
+
 def test_progress_is_told_after_every_chunk_and_reaches_the_whole_file(
     settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -279,7 +306,7 @@ def test_an_import_waits_for_no_other_writer(settings: Settings, folder: Path) -
 
 def test_bad_rows_go_to_quarantine_with_the_reason(settings: Settings, folder: Path) -> None:
     frame = closes(400)
-    frame["session_date"] = [date(2024, 1, 1) + timedelta(days=n) for n in range(400)]
+    frame["session_date"] = list_sessions(date(2024, 1, 2), date(2025, 12, 31))[:400]
     frame.loc[7, "close_points"] = -1.0
     frame.to_parquet(folder / "equity_daily.parquet")
 
