@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -17,8 +17,8 @@ from pipeline.files import replacing
 from pipeline.text import csv_text
 
 
-def csv_lines(table: pa.Table) -> Iterator[str]:
-    """Yield a table as lines of CSV (RFC 4180, without their ends), the header first.
+def csv_lines(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+    """Yield rows as lines of CSV (RFC 4180, without their ends), the header first.
 
     Texts, lists and the header are quoted and go through ``csv_text``, so that none of them is
     a formula, spans lines or hides anything; what was stored byte for byte is in Parquet.
@@ -26,13 +26,18 @@ def csv_lines(table: pa.Table) -> Iterator[str]:
     ``""``. Instants are ISO 8601 in their time zone.
 
     Args:
-        table: The rows of a query.
+        columns: Their names.
+        rows: Values in the order of ``columns``.
     """
-    yield ",".join(_quoted(csv_text(name)) for name in table.column_names)
+    yield ",".join(_quoted(csv_text(name)) for name in columns)
+    for row in rows:
+        yield ",".join(_field(value) for value in row)
+
+
+def table_rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a query, without having all of them as objects at once."""
     for batch in table.to_batches(max_chunksize=10_000):
-        columns = [column.to_pylist() for column in batch.columns]
-        for row in zip(*columns, strict=True):
-            yield ",".join(_field(value) for value in row)
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
 def _field(value: Any) -> str:

@@ -1,13 +1,26 @@
-"""Writing files so that a crash leaves the old one or the new one, never half of one."""
+"""Writing files so that a crash leaves the old one or the new one, never half of one.
+
+A temporary file is ``.<name>.<machine>-<process>-<random>.tmp`` beside the file that it will be,
+so that everybody can tell those of the dead from those of the living.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
+import socket
+import time
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
+
+FOREIGN_LEFTOVER_SECONDS = 86_400.0
+"""Age at which a temporary file of another machine, or of this one before a restart, is dead."""
+
+_TEMPORARY = re.compile(r"\..+\.(?:([0-9a-f]{8})-([0-9]+)-)?[0-9a-f]{8}\.tmp")
 
 
 def _sync_folder(folder: Path) -> None:
@@ -28,7 +41,62 @@ def _make_folder(folder: Path) -> None:
 
 
 def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    owner = f"{_machine()}-{os.getpid()}"
+    return path.with_name(f".{path.name}.{owner}-{uuid.uuid4().hex[:8]}.tmp")
+
+
+@cache
+def _machine() -> str:
+    """Return a name for what numbers the processes that this one can see: never two alike."""
+    parts = [socket.gethostname()]
+    with suppress(OSError):  # Only Linux tells.
+        parts += [
+            Path("/proc/sys/kernel/random/boot_id").read_text(),
+            str(Path("/proc/self/ns/pid").readlink()),
+        ]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:8]
+
+
+def _is_dead(path: Path) -> bool:
+    """Return whether a file is a temporary one whose writer is gone."""
+    match = _TEMPORARY.fullmatch(path.name)
+    if match is None:
+        return False
+    machine, process = match.groups()
+    if machine != _machine():
+        with suppress(FileNotFoundError):
+            return time.time() - path.stat().st_mtime > FOREIGN_LEFTOVER_SECONDS
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False  # Somebody else's, and alive.
+    return False
+
+
+def clear_leftovers(folders: Iterable[Path], *, is_deep: bool = True) -> int:
+    """Delete the temporary files of processes that died, and of no other.
+
+    A file of a process that runs is left alone, however old it is. One of another machine is
+    dead after ``FOREIGN_LEFTOVER_SECONDS``; no write takes that long.
+
+    Args:
+        folders: Where to look; one that does not exist holds none.
+        is_deep: Whether to look into the folders below, too.
+
+    Returns:
+        How many files were deleted.
+    """
+    count = 0
+    for folder in folders:
+        found = folder.rglob(".*.tmp") if is_deep else folder.glob(".*.tmp")
+        for path in list(found):
+            if _is_dead(path):
+                path.unlink(missing_ok=True)
+                count += 1
+    return count
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ConfigurationError, PayloadError
-from pipeline.files import write_in_order
+from pipeline.files import clear_leftovers, write_in_order
 from pipeline.sources.http import HttpResponse
 
 _META = ".meta.json"
@@ -154,6 +154,8 @@ class Landing:
             }
             missing.append((sidecar, json.dumps(described, indent=1).encode() + b"\n"))
         if missing:
+            # Fetching holds no lock, so nobody else knows that a fetch was killed.
+            clear_leftovers([folder], is_deep=False)
             write_in_order(missing)
         return payload
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 import threading
@@ -14,6 +15,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from pipeline.errors import LockedError
+from pipeline.files import clear_leftovers
+
+logger = logging.getLogger(__name__)
 
 _held = threading.local()
 
@@ -23,8 +27,9 @@ def run_lock(home: Path, *, run_id: str, wait_seconds: float = 0.0) -> Iterator[
     """Hold the home's writer lock for the length of the block.
 
     The lock belongs to the process: the operating system frees it when the process dies,
-    so a killed run never leaves a lock behind. A block inside a block of the same thread
-    shares the lock.
+    so a killed run never leaves a lock behind. What it does leave is the note of who holds the
+    lock; whoever finds it clears the dead's temporary files before the block begins. A block
+    inside a block of the same thread shares the lock.
 
     Raises:
         LockedError: Another run holds it; the message says which, since when, what to do.
@@ -42,6 +47,7 @@ def run_lock(home: Path, *, run_id: str, wait_seconds: float = 0.0) -> Iterator[
     except Timeout as exc:
         raise LockedError(_describe(home, holder)) from exc
     homes.add(key)
+    has_died = holder.exists()
     try:
         holder.write_text(
             json.dumps(
@@ -53,6 +59,10 @@ def run_lock(home: Path, *, run_id: str, wait_seconds: float = 0.0) -> Iterator[
                 }
             )
         )
+        if has_died:
+            # Should it be killed at this, its own note is there for the next.
+            count = clear_leftovers([home])
+            logger.info("the last run died; cleared %d temporary files of it", count)
         yield
     finally:
         homes.discard(key)

@@ -406,6 +406,7 @@ class Warehouse:
             manifest["published_at"],
             __version__,
         )
+        self._complete_records()
         _write_json(published / "manifest.json", manifest)
         _write_json(folder / "build.json", {**record, "state": "published"})
         (folder / "build.duckdb").unlink(missing_ok=True)
@@ -413,13 +414,32 @@ class Warehouse:
         logger.info("published build %s up to %s", record["build_id"], record["market_date"])
         return manifest
 
+    def _complete_records(self) -> None:
+        """Write what a publisher that died after its manifest could not, while that still tells."""
+        for record in self.published_builds():
+            folder = self._settings.builds_dir / record["build_id"]
+            if _read_build(folder)["state"] != "published":
+                _write_json(folder / "build.json", record)
+                (folder / "build.duckdb").unlink(missing_ok=True)
+
     def published_builds(self) -> list[dict[str, Any]]:
-        """Return the builds that were published and are still here, first published first."""
+        """Return the builds that were published and are still here, first published first.
+
+        The one that readers see is among them even if its publisher died before it said so in
+        the build's own record: the manifest says it.
+        """
         records = [
             json.loads(path.read_bytes())
             for path in sorted(self._settings.builds_dir.glob("*/build.json"))
         ]
-        published = [record for record in records if record["state"] == "published"]
+        manifest = self.published_manifest() or {"build_id": None}
+        published = [
+            {**record, "state": "published", "publication": manifest["publication"]}
+            if record["build_id"] == manifest["build_id"]
+            else record
+            for record in records
+            if record["state"] == "published" or record["build_id"] == manifest["build_id"]
+        ]
         return sorted(published, key=lambda record: int(record["publication"]))
 
     def rollback(self, build_id: str | None = None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pipeline.models import Project, load_project
 KEPT = (
     "indices.index_level_daily",
     "indices.constituent_daily",
+    "indices.restatement",
     "staging.equity_close_daily",
     "staging.sentiment_daily",
     "main.about",

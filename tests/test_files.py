@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from pipeline.files import replacing, sha256_of, write_bytes_atomically, write_in_order
+from pipeline.files import (
+    FOREIGN_LEFTOVER_SECONDS,
+    clear_leftovers,
+    replacing,
+    sha256_of,
+    write_bytes_atomically,
+    write_in_order,
+)
 
 
 def test_replacing_puts_the_new_content_in_place_and_leaves_nothing_else(tmp_path: Path) -> None:
@@ -92,6 +103,46 @@ def test_files_in_order_leave_nothing_behind_when_one_cannot_be_written(tmp_path
     with pytest.raises(OSError):
         write_in_order([(first, b"one"), (second, b"two")])
     assert [path.name for path in tmp_path.iterdir()] == ["blocker"]
+
+
+def test_leftovers_of_the_dead_are_cleared_and_those_of_the_living_are_not(tmp_path: Path) -> None:
+    deep = tmp_path / "deep" / "down"
+    deep.mkdir(parents=True)
+    killed = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import os, sys, pathlib, signal\n"
+            "from pipeline.files import replacing\n"
+            "with replacing(pathlib.Path(sys.argv[1])) as temporary:\n"
+            "    temporary.touch()\n"
+            "    os.kill(os.getpid(), signal.SIGKILL)\n",
+            str(deep / "file"),
+        ],
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = deep.iterdir()
+    others = [deep / "file.tmp", deep / ".hidden", deep / ".notes.tmp", deep / ".a.b-1-c.tmp"]
+    for other in others:
+        other.touch()
+    with replacing(deep / "file") as temporary:
+        temporary.touch()
+        os.utime(temporary, (0, 0))
+        assert clear_leftovers([tmp_path], is_deep=False) == 0
+        assert clear_leftovers([tmp_path, tmp_path / "not there"]) == 1
+        assert sorted(deep.iterdir()) == sorted([temporary, *others])
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("owner", ["", f"{'0' * 8}-1-"])
+def test_a_leftover_of_another_machine_is_cleared_after_a_day(tmp_path: Path, owner: str) -> None:
+    left = tmp_path / f".file.json.{owner}0123abcd.tmp"
+    left.touch()
+    assert clear_leftovers([tmp_path]) == 0
+    old = time.time() - FOREIGN_LEFTOVER_SECONDS - 60
+    os.utime(left, (old, old))
+    assert clear_leftovers([tmp_path]) == 1
 
 
 def test_sha256_of_is_the_digest_of_the_content(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import LockedError
+from pipeline.files import replacing
 from pipeline.lock import run_lock
 
 HOLD = """
@@ -60,6 +62,23 @@ def test_lock_of_a_killed_process_is_free_at_once(tmp_path: Path) -> None:
         other.wait()
         with run_lock(tmp_path, run_id="mine"):
             assert json.loads((tmp_path / ".lock.json").read_text())["run_id"] == "mine"
+
+
+def test_lock_after_a_killed_process_clears_its_temporary_files(tmp_path: Path) -> None:
+    folder = tmp_path / "quarantine" / "market_daily"
+    folder.mkdir(parents=True)
+    with held_elsewhere(tmp_path) as other, replacing(folder / "file") as mine:
+        mine.touch()
+        left = mine.with_name(mine.name.replace(f"-{os.getpid()}-", f"-{other.pid}-"))
+        left.touch()
+        other.kill()
+        other.wait()
+        with run_lock(tmp_path, run_id="next"):
+            assert list(folder.iterdir()) == [mine]
+        # Nobody was killed since, so nobody looks.
+        left.touch()
+        with run_lock(tmp_path, run_id="last"):
+            assert left.exists()
 
 
 def test_lock_waits_as_long_as_it_is_told(tmp_path: Path) -> None:

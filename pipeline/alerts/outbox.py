@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from pipeline.alerts.mail import Chart
 from pipeline.errors import LockedError
-from pipeline.files import write_bytes_atomically
+from pipeline.files import clear_leftovers, write_bytes_atomically
 from pipeline.settings import Settings
 
 GIVEN_UP_AFTER = timedelta(days=3)
@@ -180,6 +180,7 @@ def alerts_lock(settings: Settings) -> Iterator[None]:
             f"another process is sending the alerts of {settings.home}; try again when it is done"
         ) from exc
     try:
+        clear_leftovers([settings.alerts_dir])
         yield
     finally:
         lock.release()

@@ -136,13 +136,10 @@ def _print_machine_readable(records: list[dict[str, Any]], as_csv: bool) -> None
         # Not by way of rich, which would write control characters as they are.
         typer.echo(json.dumps(console.finite(records), default=str, indent=2))
         return
-    import pyarrow as pa
-
     from pipeline.exporting import csv_lines
 
     columns = list(dict.fromkeys(name for record in records for name in record))
-    table = pa.table({name: [record.get(name) for record in records] for name in columns})
-    for line in csv_lines(table):
+    for line in csv_lines(columns, ([record.get(name) for name in columns] for record in records)):
         typer.echo(line)
 
 

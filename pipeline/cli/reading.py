@@ -32,7 +32,7 @@ def query(
     import duckdb
 
     from pipeline.database import open_read_only
-    from pipeline.exporting import csv_lines, write_parquet
+    from pipeline.exporting import csv_lines, table_rows, write_parquet
 
     if as_json + as_csv + (parquet is not None) > 1:
         raise ConfigurationError("choose one of --json, --csv and --parquet")
@@ -45,7 +45,7 @@ def query(
         except duckdb.Error as exc:
             raise ConfigurationError(f"DuckDB says: {exc}") from exc
     if as_csv:
-        for line in csv_lines(table):
+        for line in csv_lines(table.column_names, table_rows(table)):
             typer.echo(line)
         return
     if parquet is not None:

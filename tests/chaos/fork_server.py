@@ -2,9 +2,10 @@
 
 ``python fork_server.py SQL_DIR`` reads one job a line from standard input and answers with
 one line, both JSON. A job has ``argv`` and ``environment`` of the command, ``log`` (where its
-output goes) and ``kill``: null, ``{"seconds": s}`` or ``{"phase": p, "call": n}``. The answer
-has the exit ``status`` (negative: the signal that ended it), ``seconds``, the ``phase`` and the
-last ``call`` it was in, and how many ``calls`` it had made in each phase.
+output goes) and ``kill``: null, ``{"seconds": s}``, ``{"phase": p, "call": n}`` or
+``{"phase": p, "before": "os.rename *.json"}``. The answer has the exit ``status`` (negative: the
+signal that ended it), ``seconds``, ``cpu_seconds``, the ``phase`` and the last ``call`` it was in,
+and how many ``calls`` it had made in each phase.
 
 A command dies by SIGKILL, from outside after some seconds, or by its own hand just before the
 n-th call of a phase that changes something outside of the process: opening a file for writing,
@@ -24,6 +25,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ _WRAPPED = (
     ("publish", "pipeline.steps", "publish"),
     ("ledger", "pipeline.ledger", "Ledger.record"),
     ("notify", "pipeline.steps", "notify"),
+    ("deliver", "pipeline.steps", "deliver_alerts"),
     ("work", "pipeline.steps", "backfill"),
     ("work", "pipeline.steps", "replay"),
     ("work", "pipeline.importing", "import_file"),
@@ -43,6 +46,8 @@ _WRAPPED = (
 )
 PHASES = ("start", *dict.fromkeys(phase for phase, _, _ in _WRAPPED), "end")
 _PRELOADED = (
+    "pipeline.alerts.compose",
+    "pipeline.alerts.delivery",
     "pipeline.cli",
     "pipeline.steps",
     "pipeline.fetching",
@@ -128,12 +133,13 @@ def count_calls(board: Board, kill: dict[str, Any]) -> None:
 
     def made(call: str) -> None:
         number = board.count(call)
-        if number == kill.get("call") and board.phase == kill["phase"]:
+        is_chosen = number == kill.get("call") or fnmatch(call, kill.get("before", ""))
+        if is_chosen and board.phase == kill["phase"]:
             os.kill(own, signal.SIGKILL)
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event in _CHANGES:
-            made(f"{event} {arguments[-2] if event == 'os.rename' else arguments[0]}")
+            made(f"{event} {arguments[event == 'os.rename']}")
         elif event == "open" and isinstance(arguments[2], int) and arguments[2] & _WRITING:
             made(f"open {arguments[0]}")
 
@@ -168,19 +174,24 @@ def run_command(job: dict[str, Any], board: Board) -> int:
     return 0
 
 
-def supervise(process: int, seconds: float | None) -> tuple[int, float]:
-    """Wait for a command, killing it after some seconds; return its status and how long it ran."""
+def supervise(process: int, seconds: float | None) -> dict[str, float]:
+    """Wait for a command, killing it after some seconds; return how it ended and what it cost."""
     started = time.monotonic()
+    is_killed = False
     while True:
-        ended, status = os.waitpid(process, os.WNOHANG)
+        ended, status, usage = os.wait4(process, 0 if is_killed else os.WNOHANG)
         elapsed = time.monotonic() - started
         if ended:
-            return os.waitstatus_to_exitcode(status), elapsed
+            return {
+                "status": os.waitstatus_to_exitcode(status),
+                "seconds": elapsed,
+                "cpu_seconds": usage.ru_utime + usage.ru_stime,
+            }
         if seconds is not None and elapsed >= seconds:
             os.kill(process, signal.SIGKILL)
-            _, status = os.waitpid(process, 0)
-            return os.waitstatus_to_exitcode(status), elapsed
-        time.sleep(_POLL_SECONDS)
+            is_killed = True
+        else:
+            time.sleep(_POLL_SECONDS)
 
 
 def preload(sql_dir: Path) -> None:
@@ -215,10 +226,8 @@ def serve() -> None:
                 sys.stdout.flush()
                 sys.stderr.flush()
                 os._exit(status)
-        status, seconds = supervise(process, (job["kill"] or {}).get("seconds"))
         answer = {
-            "status": status,
-            "seconds": seconds,
+            **supervise(process, (job["kill"] or {}).get("seconds")),
             "phase": board.phase,
             "call": board.call,
             "calls": board.calls,

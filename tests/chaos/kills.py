@@ -9,12 +9,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from nights import Home
+from post import Post
 from wreckage import Contents, faults_after_a_kill, faults_after_recovery, read_contents
 
 CHAOS = Path(__file__).parent
@@ -73,16 +74,33 @@ class Scenario:
     argv: tuple[str, ...]
     night: date
     prepare: Callable[[Home], None] = lambda home: None
+    faults: Mapping[str, str] = field(default_factory=dict)
+    post: Post | None = None
+
+    def run(
+        self, forks: Forks, home: Home, kill: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Run the command while the vendors suffer the faults."""
+        assert home.sandbox is not None
+        mail = {} if self.post is None else self.post.mailbox.settings
+        at_home = replace(home, overrides={**home.overrides, **mail})
+        home.sandbox.faults.update(self.faults)
+        try:
+            return forks.run(at_home, self.night, self.argv, kill)
+        finally:
+            for key in self.faults:
+                del home.sandbox.faults[key]
 
 
 @dataclass(frozen=True)
 class Clean:
-    """A command that nobody killed: how long it ran, its calls by phase, what it left."""
+    """A command that nobody killed: how long it ran, its calls by phase, what it left and told."""
 
     seconds: float
     calls: Mapping[str, int]
     before: Contents
     after: Contents
+    told: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,10 +126,11 @@ def run_clean(forks: Forks, scenario: Scenario, home: Home) -> Clean:
     """Run a scenario to its end in a home of its own."""
     scenario.prepare(home)
     before = read_contents(home)
-    ended = forks.run(home, scenario.night, scenario.argv)
+    ended = scenario.run(forks, home)
     if ended["status"] != 0:
         raise RuntimeError(f"{scenario.name} fails without a kill: {forks.said()}")
-    return Clean(ended["seconds"], ended["calls"], before, read_contents(home))
+    told = () if scenario.post is None else tuple(scenario.post.subjects())
+    return Clean(ended["seconds"], ended["calls"], before, read_contents(home), told)
 
 
 def draw_kill(dice: random.Random, clean: Clean) -> dict[str, Any]:
@@ -134,8 +153,11 @@ def strike(
     forks: Forks, scenario: Scenario, home: Home, kill: Mapping[str, Any], clean: Clean
 ) -> Strike:
     """Run a scenario, kill it, and look at what is left."""
-    ended = forks.run(home, scenario.night, scenario.argv, kill)
+    ended = scenario.run(forks, home, kill)
     found = read_contents(home)
+    faults = list(faults_after_a_kill(home, clean.before, clean.after, found))
+    if scenario.post is not None:
+        faults += scenario.post.look(home)
     return Strike(
         scenario.name,
         kill,
@@ -143,13 +165,16 @@ def strike(
         ended["call"],
         is_dead=ended["status"] == _KILLED,
         is_new=found.figures != clean.before.figures,
-        faults=tuple(faults_after_a_kill(home, clean.before, clean.after, found)),
+        faults=tuple(faults),
     )
 
 
 def recover(forks: Forks, scenario: Scenario, home: Home, clean: Clean) -> list[str]:
     """Run what completes the work, and return what is not as if nobody had been killed."""
-    ended = forks.run(home, scenario.night, scenario.argv)
+    ended = scenario.run(forks, home)
     if ended["status"] != 0:
         return [f"the next run ended with {ended['status']}: {forks.said()}"]
-    return faults_after_recovery(home, clean.after, read_contents(home))
+    faults = faults_after_recovery(home, clean.after, read_contents(home))
+    if scenario.post is not None:
+        faults += scenario.post.look_at_the_end(home, list(clean.told))
+    return faults

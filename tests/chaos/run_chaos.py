@@ -27,14 +27,15 @@ from kills import (
     strike,
 )
 from nights import COIN_COUNT, FIRST_DAY, NIGHTS, SEED, Home, copy_home, load_history
-from scenarios import commands, good_night
+from post import running_post
+from scenarios import commands, good_night, troubled_night
 from small_project import write_small_project
 
 from pipeline.sandbox.server import Sandbox, create_server
 from pipeline.settings import Settings
 
-NIGHT_SHARE = 0.7
-"""Of the kills; the others hit the other commands in turn."""
+NIGHT_SHARES = (0.4, 0.3)
+"""Of the kills, in good nights and in those with a mail; the others hit the commands in turn."""
 
 
 def make_base(folder: Path, sandbox: Sandbox, *, is_whole: bool) -> Home:
@@ -52,21 +53,26 @@ def make_base(folder: Path, sandbox: Sandbox, *, is_whole: bool) -> Home:
 def run(folder: Path, kill_count: int, seed: int, strikes: list[Strike], *, is_whole: bool) -> None:
     """Kill, look, recover, look again; add every strike with what was amiss to ``strikes``."""
     dice = random.Random(seed)
-    with create_server(SEED, first_day=FIRST_DAY, coin_count=COIN_COUNT) as sandbox:
+    with (
+        create_server(SEED, first_day=FIRST_DAY, coin_count=COIN_COUNT) as sandbox,
+        running_post() as post,
+    ):
+        nights = (good_night(), troubled_night(post))
         base = make_base(folder, sandbox, is_whole=is_whole)
         others = commands(base, folder / "history")
         sql_dir = Path(str(base.overrides["sql_dir"]))
         with running_forks(sql_dir, folder / "log") as forks:
             clean = {
                 each.name: run_clean(forks, each, _copy(base, folder / "clean"))
-                for each in (good_night(), *others)
+                for each in (*nights, *others)
             }
             for name, each in clean.items():
                 print(f"{name}: {each.seconds:.1f} s, calls {dict(each.calls)}", flush=True)
             while len(strikes) < kill_count:
                 number = len(strikes)
-                is_night = dice.random() < NIGHT_SHARE
-                scenario = good_night() if is_night else others[number % len(others)]
+                (scenario,) = dice.choices(
+                    (*nights, others[number % len(others)]), (*NIGHT_SHARES, 1 - sum(NIGHT_SHARES))
+                )
                 found = _kill_once(forks, base, folder, scenario, clean[scenario.name], dice)
                 if found.is_dead:
                     strikes.append(found)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kills import Scenario
 from nights import FIRST_DAY, LAST_HISTORY_DAY, NIGHTS, Home, build_ids, run_time
+from post import Post
 
 from pipeline.datasets import DATASETS
 from pipeline.raw_store import RawStore
@@ -66,6 +67,18 @@ def commands(home: Home, history: Path) -> list[Scenario]:
         Scenario("replay", ("replay", "--feed", _MOOD.name, "--apply"), night, _forget_moods),
         Scenario("rollback", ("rollback", build_ids(home)[0]), night),
     ]
+
+
+def troubled_night(post: Post) -> Scenario:
+    """Return a night without a feed that it can do without, of which a mail tells."""
+    return Scenario(
+        "night with a mail",
+        _refresh(NIGHTS[1]),
+        NIGHTS[1],
+        post.forget,
+        {"alternative_me": "status_404"},
+        post,
+    )
 
 
 def good_night() -> Scenario:

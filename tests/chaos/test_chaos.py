@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 from collections.abc import Callable, Iterator
@@ -10,11 +11,13 @@ from pathlib import Path
 import pytest
 from kills import Clean, Forks, Scenario, draw_kill, recover, run_clean, running_forks, strike
 from nights import NIGHTS, Home, copy_home
-from scenarios import commands, good_night
+from post import Post, running_post
+from scenarios import commands, good_night, troubled_night
 from small_project import write_small_project
 
 from pipeline.sandbox.server import Sandbox
 from pipeline.settings import Settings
+from pipeline.warehouse import Warehouse
 
 KILLS_IN_A_ROW = 5
 
@@ -52,6 +55,20 @@ def clean_night(forks: Forks, copy_base: CopyBase) -> Clean:
     return run_clean(forks, good_night(), copy_base("clean"))
 
 
+@pytest.fixture(scope="module")
+def post() -> Iterator[Post]:
+    """Where the alerts go."""
+    with running_post() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def clean_night_with_a_mail(forks: Forks, copy_base: CopyBase, post: Post) -> Clean:
+    clean = run_clean(forks, troubled_night(post), copy_base("clean-mail"))
+    assert len(clean.told) == 1
+    return clean
+
+
 def kill_in_a_row(
     forks: Forks,
     scenario: Scenario,
@@ -82,7 +99,7 @@ def kill_in_a_row(
     shutil.rmtree(home.path)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_nights_killed_at_random_leave_all_that_was_there_and_the_next_one_completes(
     seed: int, forks: Forks, copy_base: CopyBase, clean_night: Clean
 ) -> None:
@@ -90,6 +107,44 @@ def test_nights_killed_at_random_leave_all_that_was_there_and_the_next_one_compl
         return copy_base(f"night-{seed}")
 
     kill_in_a_row(forks, good_night(), make_home, clean_night, seed, KILLS_IN_A_ROW)
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_nights_with_a_mail_killed_at_random_lose_none_and_send_it_once(
+    seed: int, forks: Forks, copy_base: CopyBase, clean_night_with_a_mail: Clean, post: Post
+) -> None:
+    def make_home() -> Home:
+        return copy_base(f"night-{seed}")
+
+    scenario = troubled_night(post)
+    kill_in_a_row(forks, scenario, make_home, clean_night_with_a_mail, seed, KILLS_IN_A_ROW)
+
+
+def test_a_night_killed_after_its_manifest_can_be_rolled_back_to(
+    forks: Forks, copy_base: CopyBase, clean_night: Clean
+) -> None:
+    home = copy_base("unrecorded")
+    kill = {"phase": "publish", "before": "os.rename *build.json"}
+    found = strike(forks, good_night(), home, kill, clean_night)
+    assert (found.is_dead, found.is_new, found.faults) == (True, True, ())
+    warehouse = Warehouse(home.settings(NIGHTS[2]))
+    manifest = warehouse.published_manifest()
+    assert manifest is not None
+    record = home.path / "builds" / manifest["build_id"] / "build.json"
+    assert json.loads(record.read_bytes())["state"] == "audited"
+
+    # A rollback ends what the dead publisher began, and so the build stays on the list.
+    first, second, third = (each["build_id"] for each in warehouse.published_builds())
+    assert third == manifest["build_id"]
+    assert warehouse.rollback()["build_id"] == second
+    assert json.loads(record.read_bytes())["state"] == "published"
+    assert [each["build_id"] for each in warehouse.published_builds()] == [first, second, third]
+    assert warehouse.rollback(third)["build_id"] == third
+    assert warehouse.published_manifest() == {
+        **manifest,
+        "published_at": home.settings(NIGHTS[2]).now().isoformat(),
+    }
+    shutil.rmtree(home.path)
 
 
 def test_a_clean_night_passes_through_every_phase(clean_night: Clean) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
-from nights import Home
+from nights import LAST_HISTORY_DAY, Home
 
 from pipeline.database import open_scratch, quote
 from pipeline.datasets import DATASETS
@@ -116,6 +116,7 @@ def faults_after_a_kill(
     yield from _ledger_faults(before, after, found)
     yield from _landing_faults(home.path / "landing")
     yield from _unreadable_files(home)
+    yield from _rollback_faults(home)
     try:
         with FileLock(home.path / ".lock", timeout=0):
             pass
@@ -137,16 +138,19 @@ def faults_after_recovery(home: Home, after: Contents, found: Contents) -> list[
     manifest = warehouse.published_manifest()
     if manifest is None or not warehouse.is_published_whole(manifest):
         faults.append("the published files are not what the manifest says")
-    elif manifest["build_id"] not in {build["build_id"] for build in warehouse.published_builds()}:
-        faults.append(f"build {manifest['build_id']} is published and cannot be rolled back to")
-    faults += [
-        f"left behind: {path.relative_to(home.path)}"
-        for folder in ("published", "raw", "ledger")
-        for path in (home.path / folder).rglob("*.tmp")
-    ]
+    faults += _rollback_faults(home)
+    faults += [f"left behind: {path.relative_to(home.path)}" for path in home.path.rglob(".*.tmp")]
     faults += list(_ledger_faults(found, after, found))
     faults += list(_landing_faults(home.path / "landing"))
     return faults + list(_unreadable_files(home))
+
+
+def _rollback_faults(home: Home) -> Iterator[str]:
+    warehouse = Warehouse(home.settings(LAST_HISTORY_DAY))
+    manifest = warehouse.published_manifest()
+    known = {build["build_id"] for build in warehouse.published_builds()}
+    if manifest is not None and manifest["build_id"] not in known:
+        yield f"build {manifest['build_id']} is published and cannot be rolled back to"
 
 
 def _ledger_faults(before: Contents, after: Contents, found: Contents) -> Iterator[str]:
