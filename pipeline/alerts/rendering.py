@@ -33,8 +33,10 @@ def _environment() -> Environment:
 
 
 def _printable(value: Any) -> Any:
-    """Take out of every inserted text what could hide or reorder it; mark-up is ours."""
-    return value if isinstance(value, Markup | int | float) else printable(str(value))
+    """Take out of every inserted text what could hide, reorder or begin a line; mark-up is ours."""
+    if isinstance(value, Markup | int | float):
+        return value
+    return printable(str(value)).translate({ord("\n"): " ", ord("\t"): " "})
 
 
 def render(template: str, subject: str, chart_alt: str | None = None, **words: Any) -> Mail:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
@@ -54,7 +53,7 @@ def list_alerts(as_json: AsJson = False) -> None:
             "problems": [dict(zip(_PROBLEM, row, strict=True)) for row in problems],
             "alerts": [dict(zip(_ENTRY, row, strict=True)) for row in entries],
         }
-        console.out.print_json(json.dumps(content))
+        console.print_json(content)
         return
     if problems:
         console.print_rows("Open problems", list(_PROBLEM), problems, as_json=False)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hostile_names import STORABLE_NAMES, faults_in_html
+from hostile_names import HOSTILE_NAMES, STORABLE_NAMES, faults_in_html
 from quality_factories import MARKET_DATE, changed, market_frame
 
 from pipeline.datasets import DATASETS
@@ -19,7 +19,7 @@ from pipeline.errors import QualityError
 from pipeline.loading import load_frame
 from pipeline.quality import data_docs
 from pipeline.quality.data_docs import index_page, warnings_of
-from pipeline.quality.data_docs_pages import MAX_TEXT, harmless
+from pipeline.quality.data_docs_pages import MAX_TEXT, Entry, harmless, render_run, render_runs
 from pipeline.settings import Settings
 
 NIGHT = datetime(2026, 3, 12, 1, 0, tzinfo=UTC)
@@ -196,3 +196,34 @@ def test_a_rule_that_could_not_be_checked_is_shown_as_such(
     (frame,) = [page for name, page in pages(settings).items() if "market_daily" in name]
     assert "critical, errored" in frame
     assert "out of paper" in frame
+
+
+def test_the_indexes_show_hostile_words_as_text() -> None:
+    entries = [
+        Entry(
+            run_id=name,
+            dataset=name,
+            source=name,
+            market_date="2026-03-12",
+            checked_at="2026-03-12T01:00:00+00:00",
+            is_passed=False,
+            failed=(name,),
+            rule_count=1,
+            accepted_count=0,
+            quarantined_count=1,
+            page="page.html",
+        )
+        for name in HOSTILE_NAMES.values()
+    ]
+    pages = [render_run(entries), render_runs([("a/index.html", entries)])]
+    for page in pages:
+        assert faults_in_html(page, frozenset({"meta"})) == []
+        assert "alert(1)" in page
+
+
+@pytest.mark.parametrize("run_id", HOSTILE_NAMES.values(), ids=HOSTILE_NAMES)
+def test_a_run_of_any_name_has_a_folder_of_its_own_inside(run_id: str, settings: Settings) -> None:
+    folder = data_docs._folder(settings, run_id)
+    assert folder.resolve().parent == settings.data_docs_dir.resolve()
+    assert re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", folder.name)
+    assert len(folder.name) < 120
