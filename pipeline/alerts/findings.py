@@ -9,6 +9,7 @@ from pipeline import failures, health
 from pipeline.alerts.build_findings import audit_findings, restatement_findings
 from pipeline.alerts.feed_findings import feed_findings
 from pipeline.alerts.gate_findings import gate_findings
+from pipeline.alerts.page_findings import page_findings
 from pipeline.alerts.problem import Findings, Problem
 from pipeline.alerts.step_findings import step_findings
 from pipeline.settings import Settings
@@ -34,7 +35,8 @@ def collect(settings: Settings, market_date: date, run_id: str, *, is_published:
     steps = step_findings(
         settings, market_date, failed, is_published=is_published, is_explained=is_stopped
     )
-    found = [feeds, audits, steps, gate_findings(settings, run_id, asked)]
+    gate = gate_findings(settings, run_id, asked)
+    found = [feeds, audits, steps, gate, page_findings(settings, run_id)]
     if is_published:
         found.append(restatement_findings(settings))
     return merge(found)

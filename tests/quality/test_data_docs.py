@@ -14,6 +14,8 @@ import pytest
 from hostile_names import HOSTILE_NAMES, STORABLE_NAMES, faults_in_html
 from quality_factories import MARKET_DATE, changed, market_frame
 
+from pipeline.alerts.findings import collect
+from pipeline.alerts.page_findings import page_findings
 from pipeline.datasets import DATASETS
 from pipeline.errors import QualityError
 from pipeline.loading import load_frame
@@ -161,6 +163,11 @@ def test_pages_that_cannot_be_made_fail_nothing_and_are_told(
     assert "Data Docs of market_daily from coingecko are missing" in warning
     assert index_page(settings, RUN) is None
     assert warnings_of(settings, "another") == []
+    (problem,) = page_findings(settings, RUN).problems
+    assert (problem.severity, problem.examples) == ("warning", (warning,))
+    assert page_findings(settings, "another").problems == ()
+    told = collect(settings, settings.default_market_date(), RUN, is_published=False)
+    assert problem in told.problems
 
 
 def test_runs_whose_names_differ_in_their_signs_only_have_folders_of_their_own(
