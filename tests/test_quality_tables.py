@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from nights import LAST_HISTORY_DAY, NIGHTS, Home, copy_home
+from nights import FIRST_DAY, LAST_HISTORY_DAY, NIGHTS, SEED, Home, copy_home
 
 from pipeline import fetching, run_log, steps
+from pipeline.alerts.findings import collect
 from pipeline.errors import BlockedNightError
+from pipeline.importing import find_files, import_file
 from pipeline.models import load_project
 from pipeline.sandbox.faults import FaultBoard
+from pipeline.sandbox.history import export_history
+from pipeline.sandbox.market import SimulatedMarket
 from pipeline.sandbox.server import Sandbox
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
@@ -30,11 +36,26 @@ def row(home: Home, sql: str) -> dict[str, Any]:
     return dict(json.loads(found[0]))
 
 
+def import_older_moods(home: Home, folder: Path) -> None:
+    """Import so many days of sentiment that its signal has all the history that it asks for."""
+    folder.mkdir()
+    first = FIRST_DAY - timedelta(days=400)
+    market = SimulatedMarket(SEED, first, FIRST_DAY, 40)
+    last = FIRST_DAY - timedelta(days=1)
+    export_history(market, folder, first, last, ("sentiment_daily",))
+    (folder / "asset_class.csv").unlink()
+    (file,) = find_files(folder)
+    report = import_file(home.settings(LAST_HISTORY_DAY), file, "moods")
+    assert (report.error, report.added) == (None, 400)
+
+
 @pytest.fixture(scope="module")
 def lacking(loaded_home: Any, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A home after a good night, one without sentiment, and one without prices."""
-    home = copy_home(loaded_home, tmp_path_factory.mktemp("lacking") / "home", sandbox)
+    folder = tmp_path_factory.mktemp("lacking")
+    home = copy_home(loaded_home, folder / "home", sandbox)
     sandbox.faults.clear()
+    import_older_moods(home, folder / "moods")
     home.refresh(NIGHTS[0])
     try:
         sandbox.faults["alternative_me"] = "status_404"
@@ -121,13 +142,24 @@ def test_a_night_without_a_degrading_source_is_published_and_names_it(lacking: H
 
 
 def test_a_night_without_a_degrading_source_trusts_its_signals_less(lacking: Home) -> None:
-    # Freshness is a factor of the confidence; so short a history leaves this signal without one.
-    trust = lacking.query(
-        "select market_date, max(freshness_fraction), max(confidence_score) "
+    full, less = lacking.query(
+        "select market_date, freshness_fraction, confidence_score, value is not null, state "
         f"from signals.signal_daily where signal_id = 'S30' and market_date >= '{NIGHTS[0]}' "
-        "group by market_date order by market_date"
+        "order by market_date"
     )
-    assert trust == [(NIGHTS[0], 1.0, 0.0), (NIGHTS[1], 0.5, 0.0)]
+    # Coverage 1, freshness 1, history 1, and the agreement of a single source.
+    assert full[:4] == (NIGHTS[0], 1.0, pytest.approx(0.9), True)
+    assert full[4] != "withheld"
+    # A score of the day before covers half a day and is half as fresh: below 0.3, so withheld.
+    assert less == (NIGHTS[1], 0.5, pytest.approx(0.9 * 0.5 * 0.5), False, "withheld")
+
+
+def test_a_night_without_a_degrading_source_is_a_problem_that_names_it(lacking: Home) -> None:
+    ((run_id,),) = lacking.query("select run_id from main.about")
+    found = collect(lacking.settings(NIGHTS[1]), NIGHTS[1], run_id, is_published=True)
+    (problem,) = [problem for problem in found.problems if problem.family == "feed"]
+    assert (problem.severity, problem.dataset) == ("warning", "sentiment_daily")
+    assert "sentiment_daily" in problem.subject
 
 
 def test_a_night_without_a_blocking_source_keeps_the_file_and_is_told_by_the_next(
