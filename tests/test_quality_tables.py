@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from nights import FIRST_DAY, LAST_HISTORY_DAY, NIGHTS, SEED, Home, copy_home
+from small_project import write_small_project
 
 from pipeline import fetching, run_log, steps
 from pipeline.alerts.findings import collect
@@ -179,9 +180,16 @@ def test_a_night_without_a_blocking_source_keeps_the_file_and_is_told_by_the_nex
     assert states["alternative_me"] == states["coingecko"] == "fresh"
 
 
-def test_a_feed_whose_tasks_were_killed_is_named_too(home: Home) -> None:
+@pytest.fixture
+def small_home(home: Home, tmp_path: Path) -> Home:
+    """A home with the history, whose nights build few models."""
+    write_small_project(Settings(_env_file=None).sql_dir, tmp_path / "sql")
+    return Home(home.path, home.sandbox, {"sql_dir": tmp_path / "sql"})
+
+
+def test_a_feed_whose_tasks_were_killed_is_named_too(small_home: Home) -> None:
     night, run_id = NIGHTS[0], "killed"
-    settings = home.settings(night)
+    settings = small_home.settings(night)
     loaded = [
         steps.validate_and_load(settings, steps.extract(settings, feed, night, run_id), run_id)
         for feed in ("market_daily", "equity_daily")
@@ -189,7 +197,7 @@ def test_a_feed_whose_tasks_were_killed_is_named_too(home: Home) -> None:
     built = steps.audit(settings, steps.build(settings, night, run_id, loaded))
     manifest = steps.publish(settings, built)
     assert manifest["degraded_feeds"] == ["sentiment_daily"]
-    ((reason,),) = home.query(
+    ((reason,),) = small_home.query(
         "select reason from quality.source_health_daily where feed = 'sentiment_daily' "
         f"and market_date = '{night}'"
     )
@@ -203,9 +211,9 @@ def test_a_run_that_was_killed_is_told_as_unfinished(home: Home) -> None:
     assert (killed["status"], killed["ended_at"]) == ("unfinished", None)
 
 
-def test_what_is_in_quarantine_is_counted_in_the_file(home: Home) -> None:
+def test_what_is_in_quarantine_is_counted_in_the_file(small_home: Home) -> None:
     night = NIGHTS[0]
-    settings = home.settings(night)
+    settings = small_home.settings(night)
     extracted = steps.extract(settings, "market_daily", night, "a-run")
     read = fetching.read_frame
 
@@ -219,7 +227,7 @@ def test_what_is_in_quarantine_is_counted_in_the_file(home: Home) -> None:
         loaded = [steps.validate_and_load(settings, extracted, "a-run")]
     built = steps.audit(settings, steps.build(settings, night, "a-run", loaded))
     steps.publish(settings, built)
-    found = row(home, "from quality.quarantine_summary")
+    found = row(small_home, "from quality.quarantine_summary")
     assert found["rule_id"] == "market_daily.volume_24h_usd_in_range"
     assert (found["status"], found["row_count"], found["open_count"]) == ("open", 2, 2)
     assert found["kept_out_fraction"] == pytest.approx(2 / found["checked_count"])
