@@ -63,7 +63,7 @@ _CHANGES = frozenset(
     {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "socket.connect"}
 )
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-_POLL_SECONDS = 0.001
+_POLL_SECONDS = 0.005
 _COUNTS, _COUNTS_START = f"<{len(PHASES)}q", 8
 _TEXT_START, _TEXT_BYTES = 1024, 512
 

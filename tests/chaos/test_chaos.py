@@ -19,7 +19,8 @@ from pipeline.sandbox.server import Sandbox
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
 
-KILLS_IN_A_ROW = 5
+KILLS_IN_A_ROW = 10
+FEEDS = "market_daily,sentiment_daily"
 
 CopyBase = Callable[[str], Home]
 
@@ -29,7 +30,9 @@ def base(loaded_home: Path, sandbox: Sandbox, tmp_path_factory: pytest.TempPathF
     """A home with a history and one night, on the few models of ``small_project``."""
     folder = tmp_path_factory.mktemp("chaos")
     write_small_project(Settings(_env_file=None).sql_dir, folder / "sql")
-    home = copy_home(loaded_home, folder / "base", sandbox, sql_dir=folder / "sql", threads=1)
+    home = copy_home(
+        loaded_home, folder / "base", sandbox, sql_dir=folder / "sql", threads=1, feeds=FEEDS
+    )
     home.refresh(NIGHTS[0])
     return home
 
@@ -99,7 +102,7 @@ def kill_in_a_row(
     shutil.rmtree(home.path)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 def test_nights_killed_at_random_leave_all_that_was_there_and_the_next_one_completes(
     seed: int, forks: Forks, copy_base: CopyBase, clean_night: Clean
 ) -> None:
@@ -109,7 +112,7 @@ def test_nights_killed_at_random_leave_all_that_was_there_and_the_next_one_compl
     kill_in_a_row(forks, good_night(), make_home, clean_night, seed, KILLS_IN_A_ROW)
 
 
-@pytest.mark.parametrize("seed", [3, 4])
+@pytest.mark.parametrize("seed", [2])
 def test_nights_with_a_mail_killed_at_random_lose_none_and_send_it_once(
     seed: int, forks: Forks, copy_base: CopyBase, clean_night_with_a_mail: Clean, post: Post
 ) -> None:
