@@ -9,7 +9,7 @@ made by a function of ``pipeline.statistics`` (see ``pipeline.computations``). O
 user's folder; a file's name is the key of its row. An audit is a ``select`` in
 ``sql/audits/`` that returns the rows that break its rule; one whose ``.yml`` says
 ``holds_for`` is made from the documented columns (see ``pipeline.finite_audit``,
-``pipeline.contract_audit``).
+``pipeline.contract_audit``, ``pipeline.shrink_audit``).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import sqlglot
 import yaml
 from sqlglot import exp
 
-from pipeline import contract_audit, finite_audit
+from pipeline import contract_audit, finite_audit, shrink_audit
 from pipeline.computations import STATISTICS_DIR, Computation, compute_rows, read_computation
 from pipeline.contract_audit import published_tables, select_broken_contracts
 from pipeline.database import open_scratch, quote, quote_name
@@ -58,6 +58,7 @@ class TableDoc:
     grain: tuple[str, ...]
     columns: tuple[ColumnDoc, ...]
     is_published: bool
+    may_shrink: str | None = None
 
 
 @dataclass(frozen=True)
@@ -309,6 +310,7 @@ _MADE_AUDITS: Mapping[
 ] = {
     finite_audit.HOLDS_FOR: (select_unfit_figures, tables_with_figures),
     contract_audit.HOLDS_FOR: (select_broken_contracts, published_tables),
+    shrink_audit.HOLDS_FOR: (shrink_audit.select_shrunken, shrink_audit.tables_read),
 }
 """The audits that are made from the documentation of the models."""
 
@@ -369,7 +371,11 @@ def _load_doc(path: Path, name: str) -> TableDoc:
     stray = [key for key in grain if key not in {column.name for column in columns}]
     if stray:
         raise ConfigurationError(f"{path}: the grain names {', '.join(stray)}, which is no column")
-    return TableDoc(description, grain, columns, bool(content.get("is_published", True)))
+    may_shrink = content.get("may_shrink")
+    if may_shrink is not None and not isinstance(may_shrink, str):
+        raise ConfigurationError(f"{path}: may_shrink must be the reason why, in words")
+    is_published = bool(content.get("is_published", True))
+    return TableDoc(description, grain, columns, is_published, may_shrink)
 
 
 def _reference_select(path: Path, doc: TableDoc) -> str:

@@ -405,9 +405,16 @@ def audit(
     settings: Settings,
     built: Mapping[str, Any],
     *,
+    accept_shrink: Iterable[str] = (),
     wait_seconds: float | None = None,
 ) -> dict[str, Any]:
     """Hold a build against every audit.
+
+    Args:
+        settings: Where.
+        built: What ``build`` returned.
+        accept_shrink: Published tables that may have fewer rows than before, this once.
+        wait_seconds: How long to wait for another writer; the setting by default.
 
     Returns:
         ``built`` again; ``warnings`` has a sentence for each audit of lesser weight that did not
@@ -415,6 +422,7 @@ def audit(
 
     Raises:
         AuditError: A critical audit failed; the published file is as it was.
+        ConfigurationError: What may shrink is no published table.
     """
     from pipeline.warehouse import Build, Warehouse, raise_if_critical
 
@@ -423,7 +431,7 @@ def audit(
     warnings: list[str] = []
     with _step(settings, made.run_id, "audit", market_date, wait_seconds):
         if not built["is_unchanged"]:
-            results = Warehouse(settings).audit(made)
+            results = Warehouse(settings).audit(made, accept_shrink=tuple(accept_shrink))
             audit_trace.record(settings, made.run_id, results)
             for result in results:
                 if result.status != "passed":

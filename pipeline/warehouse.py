@@ -24,7 +24,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from pipeline import __version__, health, run_log
+from pipeline import __version__, health, run_log, shrink_audit
 from pipeline.database import create_warehouse, open_scratch, quote, quote_name
 from pipeline.datasets import DATASETS
 from pipeline.errors import AuditError, ConfigurationError, PublishError
@@ -258,16 +258,21 @@ class Warehouse:
             ],
         )
 
-    def audit(self, build: Build) -> list[AuditResult]:
+    def audit(self, build: Build, *, accept_shrink: Sequence[str] = ()) -> list[AuditResult]:
         """Hold the build against every audit and write the file that could be published.
+
+        Args:
+            build: What ``build`` returned.
+            accept_shrink: Published tables that may have fewer rows than before, this once.
 
         Returns:
             One result per audit. Use ``raise_if_critical`` to stop on them.
 
         Raises:
-            ConfigurationError: The build's file is gone.
+            ConfigurationError: The build's file is gone, or no table has an accepted name.
         """
         project = load_project(self._settings.sql_dir, self._settings.reference_dir)
+        accepted = shrink_audit.accepted_tables(project.models, accept_shrink)
         folder = self._settings.builds_dir / build.build_id
         if not (folder / "build.duckdb").exists():
             raise ConfigurationError(
@@ -276,19 +281,23 @@ class Warehouse:
         with open_scratch(self._settings.threads) as connection:
             connection.execute(f"attach {quote(str(folder / 'build.duckdb'))} as tidemark")
             connection.execute("use tidemark")
+            if shrink_audit.ROWS_BEFORE in project.models:
+                shrink_audit.fill_rows_before(connection, self.published_manifest(), accepted)
             results = [_run_audit(connection, audit) for audit in project.audits]
             self._keep_audits(build, results)
             connection.execute("delete from quality.audit_result")
             fill_from_journal(connection, self._settings, project.models["quality.audit_result"])
             degraded = _degraded_feeds(connection, date.fromisoformat(build.market_date))
             connection.execute("checkpoint tidemark")
-        self._export(project, folder, build.run_id)
+        row_counts = self._export(project, folder, build.run_id)
         _write_json(
             folder / "build.json",
             {
                 **build.to_dict(),
                 "state": "failed" if _failed(results) else "audited",
                 "degraded_feeds": degraded,
+                "accepted_shrinks": accepted,
+                "row_counts": row_counts,
                 "files": _file_table(folder),
             },
         )
@@ -315,11 +324,13 @@ class Warehouse:
             ).astype({"example": "string", "examples": "string"}),
         )
 
-    def _export(self, project: Project, folder: Path, run_id: str) -> None:
+    def _export(self, project: Project, folder: Path, run_id: str) -> dict[str, int]:
         """Write the published tables of a build into a compact file, and as Parquet.
 
         Whoever reads the file reads what its run published, so that is what it says of the run.
+        Returns how many rows each table has.
         """
+        row_counts: dict[str, int] = {}
         target = folder / "tidemark.duckdb"
         target.unlink(missing_ok=True)
         shutil.rmtree(folder / "parquet", ignore_errors=True)
@@ -331,10 +342,11 @@ class Warehouse:
                 schema, table = model.name.split(".")
                 order = ", ".join(quote_name(name) for name in model.doc.grain)
                 connection.execute(f"create schema if not exists {quote_name(schema)}")
-                connection.execute(
+                created = connection.execute(
                     f"create table {model.name} as select * from build.{model.name}"
                     + (f" order by {order}" if order else "")
-                )
+                ).fetchone()
+                row_counts[model.name] = created[0] if created else 0
                 write_comments(connection, model)
                 if model.name == "quality.run":
                     connection.execute(
@@ -351,6 +363,7 @@ class Warehouse:
                     )
             connection.execute("detach build")
             connection.execute("checkpoint tidemark")
+        return row_counts
 
     def publish(self, build: Build) -> dict[str, Any]:
         """Put an audited build in front of readers and return its manifest.

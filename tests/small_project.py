@@ -39,8 +39,12 @@ def write_small_project(sql_dir: Path, target: Path, kept: Sequence[str] = KEPT)
     # An import of reference tables knows them by their files.
     paths += sorted((sql_dir / "reference").glob("*.csv"))
     for audit in whole.audits:
-        if set(audit.parents) <= names | {"raw.market_daily"}:
-            paths.append(sql_dir / "audits" / f"{audit.name.removeprefix('audits.')}.sql")
+        path = sql_dir / "audits" / f"{audit.name.removeprefix('audits.')}.sql"
+        if not path.exists():
+            # Made from the models, however few they are.
+            paths.append(path.with_suffix(".yml"))
+        elif set(audit.parents) <= names | {"raw.market_daily"}:
+            paths.append(path)
     for path in sorted(set(paths)):
         copy = target / path.relative_to(sql_dir)
         copy.parent.mkdir(parents=True, exist_ok=True)

@@ -119,6 +119,10 @@ def build(
         list[str] | None, typer.Option(help="Build this model and its parents, unpublished.")
     ] = None,
     publish: Annotated[bool, typer.Option(help="Audit and publish the build.")] = True,
+    accept_shrink: Annotated[
+        list[str] | None,
+        typer.Option(help="This table may have fewer rows than the published one, this once."),
+    ] = None,
 ) -> None:
     """Build the warehouse from the raw archive, audit it and publish it."""
     from pipeline import steps
@@ -142,7 +146,8 @@ def build(
             file = settings.builds_dir / built["build_id"] / "build.duckdb"
         elif publish or built["is_unchanged"]:
             show("auditing")
-            warnings = steps.audit(settings, built)["warnings"]
+            audited = steps.audit(settings, built, accept_shrink=accept_shrink or ())
+            warnings = audited["warnings"]
             show("publishing")
             steps.publish(settings, built)
             file = settings.published_file
