@@ -18,7 +18,7 @@ FITS := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'
 FIND_PYTHON := for python in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
 	if $$python $(FITS); then echo $$python; break; fi; done
 
-.PHONY: help install demo test test-slow lint types check format dictionary attribution false-alarms fault-matrix chaos lock hooks clean
+.PHONY: help install demo test test-slow lint types check format dictionary attribution false-alarms fault-matrix mutations chaos lock hooks clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ false-alarms: $(STAMP) ## Rewrite docs/false_alarms.md: every published p-value 
 
 fault-matrix: $(STAMP) ## Rewrite docs/fault_matrix.md from every fault at every endpoint (minutes)
 	PYTHONPATH=tests $(BIN)/python tests/faults/fault_matrix.py
+
+mutations: $(STAMP) ## Rewrite docs/mutations.md: every corruption, and 200 wild nights of good data (minutes)
+	PYTHONPATH=tests:tests/mutations nice $(BIN)/python tests/mutations/rates.py
 
 chaos: $(STAMP) ## Kill nights and commands at random, 200 times (ARGS="--kills 20 --seed 7")
 	PYTHONPATH=tests:tests/chaos nice $(BIN)/python tests/chaos/run_chaos.py $(ARGS)
