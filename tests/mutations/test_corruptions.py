@@ -12,7 +12,7 @@ from nights_at_the_gate import FEEDS, GateNight, dataset_of, errored, failed, st
 from pipeline.quality.suites import all_rules
 
 SEED = 7
-QUICK_PER_FEED = 3
+QUICK_PER_FEED = 2
 
 # Broken in every dataset by tests/quality/test_shared_rules.py.
 SHARED = {

@@ -17,7 +17,7 @@ from rates import (
     render,
 )
 
-QUICK_NIGHTS = 5
+QUICK_NIGHTS = 3
 
 
 def judge_wild_nights(count: int) -> list[WildNight]:
