@@ -119,12 +119,7 @@ pages are made smaller for this (`SMALL_PAGES` in `tests/faults/fault_bench.py`)
 pages too, but the days that are asked for always fit one answer.
 """
 
-KNOWN_LIMITS = {
-    # Every third figure: half of the past days' rows still stand.
-    ("liquidation_daily", "coinalyze:liquidation-history", "zero_caps"),
-    # One score and no other day beside it; 0 is a score.
-    ("sentiment_daily.cmc_altcoin_season", "coinmarketcap:altcoin-season-index", "zero_caps"),
-}
+KNOWN_LIMITS: frozenset[tuple[str, str, str]] = frozenset()
 """Cases in which a wrong figure is stored."""
 
 _GIVEN_AWAY: tuple[tuple[str, str, str], ...] = (
@@ -158,12 +153,13 @@ _GIVEN_AWAY: tuple[tuple[str, str, str], ...] = (
         "`zero_caps` and `negative_caps` of funding, scores and liquidations",
         (
             "the days told again contradict what is stored of them (`past_days_stand`); Gate"
-            " tells a size beside dollars of 0"
+            " tells a size beside dollars of 0; a score does not fall to 0 in a day"
+            " (`no_sudden_zero`)"
         ),
         (
-            "one rate, score or amount of tonight alone that is 0, or a rate below it: 0 is a "
-            "score and an amount, a rate may be negative. Should the vendor say otherwise within "
-            "ten days, it comes in as a revision"
+            "one rate or amount of tonight alone that is 0, or a rate below it: 0 is an amount, a "
+            "rate may be negative. Should the vendor say otherwise within ten days, it comes in "
+            "as a revision"
         ),
     ),
     (

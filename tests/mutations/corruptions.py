@@ -704,6 +704,13 @@ SENTIMENT = (
         "label_fits_score",
         both(one("score", 90.0, 0), one("label", "Extreme Fear", 0)),
     ),
+    _mood(
+        "a lone score of 0",
+        "no_sudden_zero",
+        lambda n: both(every("label", None), one("score", 0.0, 0))(
+            n.with_before(n.before.assign(score=30.0))
+        ),
+    ),
     _mood("a score of 250", "score_in_range", one("score", 250.0, 0)),
     _mood("one score for a week", "not_frozen", both(frozen("score"), every("label", None))),
     _mood(

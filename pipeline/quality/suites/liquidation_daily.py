@@ -33,6 +33,9 @@ MAX_LIQUIDATION_LEAP_FACTOR = 300.0
 # The largest day of all venues on record, 2025-10-10, is 19 billion.
 MAX_TOTAL_USD = 1e12
 
+# A day that is over is liquidated no further; the last one may still be mended.
+MIN_STANDING_FRACTION = 0.8
+
 _MEASURES = ("long_usd", "short_usd")
 
 
@@ -70,6 +73,6 @@ def suite(dataset: Dataset) -> tuple[Rule, ...]:
             no_wide_leap(name, _MEASURES, MAX_LIQUIDATION_LEAP_FACTOR),
             not_yesterday_again(name, _MEASURES),
             series_return(name),
-            past_days_stand(name, _MEASURES),
+            past_days_stand(name, _MEASURES, standing_fraction=MIN_STANDING_FRACTION),
         ),
     )

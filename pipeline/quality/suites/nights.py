@@ -97,7 +97,12 @@ def not_yesterday_again(
     )
 
 
-def past_days_stand(name: str, columns: tuple[str, ...], tolerance: float = 0.01) -> Rule:
+def past_days_stand(
+    name: str,
+    columns: tuple[str, ...],
+    tolerance: float = 0.01,
+    standing_fraction: float = MIN_STANDING_ROW_FRACTION,
+) -> Rule:
     """Return the rule that the days before tonight are as they were told before.
 
     A unit, a sign or two columns that changed in the vendor's body change all its days.
@@ -122,10 +127,10 @@ def past_days_stand(name: str, columns: tuple[str, ...], tolerance: float = 0.01
         f"{name}.past_days_stand",
         "critical",
         "table",
-        f"At least {MIN_STANDING_ROW_FRACTION:.0%} of the rows of days before tonight are within "
+        f"At least {standing_fraction:.0%} of the rows of days before tonight are within "
         f"{tolerance:.0%} of what is stored of them.",
         f"within {tolerance:.0%} of what the source said before",
-        fixed(equal_to(0, at_least_fraction=MIN_STANDING_ROW_FRACTION)),
+        fixed(equal_to(0, at_least_fraction=standing_fraction)),
         measure,
         columns,
         applies=applies,

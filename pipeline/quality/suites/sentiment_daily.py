@@ -34,6 +34,9 @@ LABEL_SCORES = {
 MAX_MOVE = 60.0
 FROZEN_DAYS = 6
 
+# A season's share is over 90 days and falls in steps; a lone 0 is what a vendor without one sends.
+HIGHEST_SCORE_BEFORE_ZERO = 10.0
+
 _NAME = "sentiment_daily"
 
 
@@ -55,6 +58,11 @@ def _is_large_move(subject: Subject) -> pd.Series:
     return move.abs() > MAX_MOVE
 
 
+def _is_sudden_zero(subject: Subject) -> pd.Series:
+    is_zero = subject.values["score"] == 0
+    return is_zero & (subject.previous_value("score") > HIGHEST_SCORE_BEFORE_ZERO)
+
+
 def _domain_rules() -> tuple[Rule, ...]:
     return (
         row_rule(
@@ -74,6 +82,16 @@ def _domain_rules() -> tuple[Rule, ...]:
             ("score",),
             applies=is_live,
             family="ranges",
+        ),
+        row_rule(
+            _NAME,
+            "no_sudden_zero",
+            f"No score falls to 0 in a day from above {HIGHEST_SCORE_BEFORE_ZERO:g}.",
+            f"above 0, as the last score was above {HIGHEST_SCORE_BEFORE_ZERO:g}",
+            _is_sudden_zero,
+            ("score",),
+            applies=has_previous,
+            family="jumps",
         ),
         row_rule(
             _NAME,
