@@ -110,7 +110,7 @@ def _folder(settings: Settings, run_id: str) -> Path:
 def _file_name(text: str) -> str:
     """Return a text as a name that is safe in a file system and in an address."""
     safe = re.sub(r"[^A-Za-z0-9_.-]", "_", text)[:100].lstrip(".")
-    if safe == text:
+    if safe and safe == text:
         return safe
     return f"{safe}-{hashlib.sha256(text.encode(errors='backslashreplace')).hexdigest()[:8]}"
 

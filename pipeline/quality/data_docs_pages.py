@@ -143,10 +143,17 @@ def _without_traces(info: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _visible_text(value: Any) -> Any:
+    """Return a value of a template with nothing in it that acts; our own markup as it is."""
+    return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+
+
 @cache
 def _environment() -> Environment:
     # Every text of ours goes through it, whatever the template is called.
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_visible_text
+    )
     environment.filters["shown"] = visible
     return environment
 
