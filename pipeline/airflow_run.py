@@ -16,7 +16,11 @@ def run_dag(dag_id: str, market_date: str) -> str:
     bag = DagBag()
     if bag.import_errors:
         raise SystemExit(f"the DAGs do not load: {bag.import_errors}")
-    run = bag.dags[dag_id].test(run_conf={"market_date": market_date})
+    dag = bag.dags[dag_id]
+    # A deadline is kept by the scheduler; ``dag.test`` of Airflow 3.3 looks it up all the same and
+    # ends in an error.
+    dag.deadline = None
+    run = dag.test(run_conf={"market_date": market_date})
     return str(run.state)
 
 

@@ -203,7 +203,7 @@ def test_hostile_ids_are_kept_in_quarantine_exactly_and_told_safely(
     with pytest.raises(QualityError) as refused:
         load(empty_home, hostile_rows(has_hostile_ids=True), "../../../run\r\n[red]")
     held = Quarantine(empty_home.path / "quarantine").read()
-    assert set(held["rule_id"]) == {"market_daily.coin_id_slug"}
+    assert set(held["rule_id"]) == {"market_daily.key_well_formed"}
     let_through = set(STORABLE_NAMES.values()) - set(held["coin_id"])
     assert all(re.fullmatch(r"[a-z0-9_.-]*[a-z0-9][a-z0-9_.-]*", name) for name in let_through)
     for command in (("list",), ("show", "--limit", "200"), ("show", "--json"), ("show", "--csv")):
