@@ -154,7 +154,7 @@ def test_a_clean_night_passes_through_every_phase(clean_night: Clean) -> None:
     assert {"extract", "load", "build", "audit", "publish", "ledger"} <= clean_night.calls.keys()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["compact", "backfill", "import", "replay", "rollback"])
 def test_other_commands_killed_at_random_leave_all_that_was_there(
     name: str, base: Home, forks: Forks, copy_base: CopyBase, shared_folder: Path

@@ -56,7 +56,7 @@ def test_a_night_that_lost_half_its_rows_keeps_the_old_file_until_somebody_accep
     assert small_home.last_day() == NIGHT
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_build_with_another_contract_keeps_the_old_file(small_home: Home) -> None:
     before = small_home.published_bytes()
     settings = small_home.settings(NIGHT)

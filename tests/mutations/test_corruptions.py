@@ -42,7 +42,7 @@ def _cases(quick: int = QUICK_PER_FEED) -> list[object]:
     for corruption in CORRUPTIONS:
         number[corruption.feed] += 1
         of_feed = quick * (3 if corruption.feed == "market_daily" else 1)
-        marks = [] if number[corruption.feed] <= of_feed else [pytest.mark.slow]
+        marks = [] if number[corruption.feed] <= of_feed else [pytest.mark.long]
         cases.append(pytest.param(corruption, marks=marks, id=corruption.id))
     return cases
 

@@ -32,7 +32,7 @@ def test_wild_nights_raise_no_critical_alarm() -> None:
     assert [night for night in judge_wild_nights(QUICK_NIGHTS) if night.critical] == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_both_rates_are_perfect_and_as_the_page_says(tmp_path: Path) -> None:
     found = judge_corruptions(stored_nights(SEED, tmp_path))
     print(f"{sum(each.is_caught for each in found)} of {len(found)} corruptions are caught")

@@ -230,7 +230,7 @@ def test_a_dozen_ways_are_tried() -> None:
         pytest.param(
             each,
             id=f"{each.feed}: {each.name}",
-            marks=() if each.name in EVERY_NIGHT else pytest.mark.slow,
+            marks=() if each.name in EVERY_NIGHT else pytest.mark.long,
         )
         for each in SPOILED
     ],

@@ -23,7 +23,7 @@ from planted_market import (
     simulate,
 )
 
-SEEDS = [7, pytest.param(42, marks=pytest.mark.slow), pytest.param(2024, marks=pytest.mark.slow)]
+SEEDS = [7, pytest.param(42, marks=pytest.mark.long), pytest.param(2024, marks=pytest.mark.long)]
 DAY = timedelta(days=1)
 
 
@@ -32,7 +32,7 @@ def planted(request: pytest.FixtureRequest) -> Published:
     return publish(request.param)
 
 
-@pytest.fixture(params=[pytest.param(7, marks=pytest.mark.slow)])
+@pytest.fixture(params=[pytest.param(7, marks=pytest.mark.long)])
 def control(request: pytest.FixtureRequest) -> Published:
     return publish(request.param, CONTROL)
 

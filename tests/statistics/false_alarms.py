@@ -22,7 +22,7 @@ _HEAD = """\
 How often each published p-value is at or below 5 % on data in which there is nothing to find.
 Each row is one kind of data, drawn 500 times with the seeds 0 to 499 and put through the
 functions that make the table, with the table's own windows, resamples and least counts. The
-rates are written by `make false-alarms`; `make test-slow` draws them again.
+rates are written by `make false-alarms`; `make test-long` draws them again.
 
 A test of the level 5 % cries wolf 25 times in 500. From {low} to {high} times ({low_pct} to
 {high_pct} %) is what chance explains with 99.9 %, and what the tests accept. Of a family of

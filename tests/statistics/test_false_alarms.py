@@ -73,7 +73,7 @@ def test_what_is_accepted_is_about_the_level() -> None:
     assert accepted() == (11, 42)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_rates_drawn_again_are_those_of_the_page() -> None:
     told = {case.name: (draws, alarms) for case, draws, alarms in counted_on_the_page()}
     for case, draws, alarms in count_all():
