@@ -105,7 +105,7 @@ def load_frame(
         stored.unchanged,
         len(report.quarantined),
     )
-    journal.write("load_result", run_id, label, _load_frame(result, run_id, market_date, now))
+    journal.write("load_result", run_id, label, load_row(result, run_id, market_date, now))
     logger.info("loaded %s", result)
     return result
 
@@ -196,9 +196,10 @@ def context_for(
     )
 
 
-def _load_frame(
+def load_row(
     result: LoadResult, run_id: str, market_date: date, loaded_at: datetime
 ) -> pd.DataFrame:
+    """Return what loading did as a row of ``quality.load_result``."""
     return pd.DataFrame(
         [
             {

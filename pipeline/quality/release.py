@@ -15,6 +15,7 @@ from pipeline import run_log
 from pipeline.datasets import Dataset, Vintage, get_dataset
 from pipeline.errors import ConfigurationError, QualityError
 from pipeline.journal import Journal
+from pipeline.loading import LoadResult, load_row
 from pipeline.lock import run_lock
 from pipeline.quality.gate import check_constraints
 from pipeline.quality.held import RELEASE_TABLE, RUN_PREFIX, HeldRow, held_rows
@@ -134,8 +135,10 @@ def release_rows(
             record = [_record(row, run_id, now, reviewer, reason) for row in group]
             journal.write(RELEASE_TABLE, run_id, f"{name}-{vintage}", pd.DataFrame(record))
             counts[name] = counts.get(name, AppendReport(0, 0, 0)) + done
+        last_day = now.date() - timedelta(days=1)
         for name, done in counts.items():
-            journal.write("load_result", run_id, name, _load_frame(done, run_id, name, now))
+            result = LoadResult(name, "quarantine", done.added, done.revised, done.unchanged, 0)
+            journal.write("load_result", run_id, name, load_row(result, run_id, last_day, now))
         run_log.close(settings, run_id, "loaded")
         total = sum(counts.values(), AppendReport(0, 0, 0))
         return Release(run_id, total.added, total.revised, total.unchanged)
@@ -182,25 +185,6 @@ def _named(rows: Sequence[HeldRow]) -> str:
 def _digest(rows: Sequence[HeldRow]) -> str:
     """Return a digest of which rows they are, so that no two releases share a run."""
     return hashlib.sha256("".join(sorted(row.row_id for row in rows)).encode()).hexdigest()[:8]
-
-
-def _load_frame(
-    done: AppendReport, run_id: str, dataset: str, released_at: datetime
-) -> pd.DataFrame:
-    row = {
-        "run_id": run_id,
-        "loaded_at": released_at,
-        "market_date": released_at.date() - timedelta(days=1),
-        "dataset": dataset,
-        "source": "quarantine",
-        "status": "loaded",
-        "added_count": done.added,
-        "revised_count": done.revised,
-        "unchanged_count": done.unchanged,
-        "quarantined_count": 0,
-        "message": None,
-    }
-    return pd.DataFrame([row]).astype({"message": "string"})
 
 
 def _record(
