@@ -18,7 +18,7 @@ FITS := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'
 FIND_PYTHON := for python in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
 	if $$python $(FITS); then echo $$python; break; fi; done
 
-.PHONY: help install demo test test-slow test-long lint types check format dictionary attribution false-alarms fault-matrix mutations chaos lock hooks clean
+.PHONY: help install demo test test-slow test-long explore lint types check format dictionary attribution false-alarms fault-matrix mutations chaos lock hooks clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ test-slow: $(STAMP) ## Run the slow tests
 
 test-long: $(STAMP) ## Run the tests that take longest: noise, wild nights, kills
 	$(PYTEST) -m long $(ARGS)
+
+explore: $(STAMP) ## Draw other examples than the tests do (ARGS="--hypothesis-seed=7")
+	$(PYTEST) --hypothesis-profile=other -m "not long" tests/sandbox/test_sources_read_mutated_answers.py tests/sources $(ARGS)
 
 lint: $(STAMP) ## Check style: ruff, its formatter, sqlfluff
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from pipeline.errors import PayloadError
-from pipeline.sources.binance_candles import read_candle
+from pipeline.sources.binance_candles import CANDLE_COLUMNS, read_candle
 from pipeline.sources.binance_vision import VENUE
 from pipeline.sources.payload import shown
 from pipeline.sources.universe import perp_symbols, spot_pairs
@@ -31,21 +31,6 @@ from pipeline.sources.vision_files import (
 if TYPE_CHECKING:
     from pipeline.settings import Settings
 
-CANDLE_COLUMNS = (
-    "open_time",
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume",
-    "close_time",
-    "quote_volume",
-    "count",
-    "taker_buy_volume",
-    "taker_buy_quote_volume",
-    "ignore",
-)
-"""The columns by the header of a file that has one, and the order of the cells without it."""
 FIRST_MICROSECONDS = 10**14
 
 Candles = dict[date, dict[str, float | None]]

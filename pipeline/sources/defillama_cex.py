@@ -84,8 +84,9 @@ class DefiLlamaExchangeBalances(Source):
             One row per day and token symbol in upper case, from ``first`` to ``market_date``:
             units and US dollars summed over the chains. US dollars are null where a chain
             prices the token and another does not, or none does. A token has no row on a day
-            on which a chain that held it within ``LOOKBACK_DAYS`` before has no point, nor
-            where an amount is negative, or 0 though it is worth something.
+            on which a chain that held it within ``LOOKBACK_DAYS`` before has no point, or
+            gives its worth and not its units, nor where an amount is negative, or 0 though it
+            is worth something.
 
         Raises:
             PayloadError: The body is not the documented JSON, a day has two points, or no
@@ -122,7 +123,8 @@ def read_balances(body: bytes, first: date, last: date) -> tuple[Balances, set[d
         The amounts, and every day that has a point on some chain, outside of the span too.
 
     Raises:
-        PayloadError: It is not such JSON, or a chain has two points of one day.
+        PayloadError: It is not such JSON, a chain has two points of one day, or one that
+            ``currentChainTvls`` gives an amount is not there.
     """
     import ijson
 
@@ -135,10 +137,14 @@ def read_balances(body: bytes, first: date, last: date) -> tuple[Balances, set[d
         io.BytesIO(body.removeprefix(b"\xef\xbb\xbf")), use_float=True, buf_size=_READ_BYTES
     )
     is_documented = False
+    chains: set[str] = set()
+    promised: set[str] = set()
     try:
         for event, value in events:
             if event == "map_key":
                 path[-1] = value
+                if len(path) == 2 and path[0] == "chainTvls":
+                    chains.add(value)
             elif event in ("start_map", "start_array"):
                 # Before its first key an object is told from a list, whose step is "[]".
                 path.append("[]" if event == "start_array" else "")
@@ -149,6 +155,9 @@ def read_balances(body: bytes, first: date, last: date) -> tuple[Balances, set[d
                 if len(path) == 4 and event == "end_map" and _is_point(path):
                     _keep(balances, days, path, stamp, tokens, first, last)
                     stamp, tokens = None, {}
+            elif len(path) == 2 and path[0] == "currentChainTvls":
+                if _amount(value) > 0:
+                    promised.add(path[1])
             elif len(path) == 5 and path[4] == "date" and _is_point(path):
                 stamp = value
             elif len(path) == 6 and path[4] == "tokens" and _is_point(path):
@@ -160,6 +169,11 @@ def read_balances(body: bytes, first: date, last: date) -> tuple[Balances, set[d
     if not is_documented:
         raise PayloadError(
             f"there are no chainTvls in {shown(body[:200].decode('utf-8', 'replace'))}"
+        )
+    if promised - chains:
+        raise PayloadError(
+            f"{shown(min(promised - chains))} holds something by currentChainTvls and is not in "
+            "chainTvls; fetch again"
         )
     return balances, days
 
@@ -210,8 +224,11 @@ def _day_rows(balances: Balances, day: date) -> list[dict[str, object]]:
     unsure: set[str] = set()
     for (measure, chain), points in balances.items():
         held = dollars if measure == "usd" else units
+        counted = balances.get(("units", chain), {}).get(day, {})
         for symbol, amount in points.get(day, {}).items():
             held.setdefault(symbol, []).append(amount)
+            if amount > 0 and symbol not in counted:
+                unsure.add(symbol)
         if measure == "units":
             worth = balances.get(("usd", chain), {}).get(day, {})
             unsure |= {

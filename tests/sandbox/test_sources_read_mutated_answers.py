@@ -164,8 +164,9 @@ def wrong_figures(source: Source, said: pd.DataFrame, true: pd.DataFrame) -> lis
     assert not said.duplicated(keys).any()
     both = said.merge(true, on=keys, how="left", suffixes=("", "_true"), indicator=True)
     strange = both[both["_merge"] == "left_only"]
-    is_renamed = strange[keys].isin([text for text in ALIENS if isinstance(text, str)]).any(axis=1)
-    wrong = [f"no such row: {tuple(row)}" for row in strange[~is_renamed][keys].values]
+    names = [text.lower() for text in ALIENS if isinstance(text, str)]
+    is_renamed = strange[keys].astype("str").apply(lambda key: key.str.lower()).isin(names)
+    wrong = [f"no such row: {tuple(row)}" for row in strange[~is_renamed.any(axis=1)][keys].values]
     known = both[both["_merge"] == "both"]
     for measure in dataset.measures:
         now, then = known[measure], known[f"{measure}_true"]

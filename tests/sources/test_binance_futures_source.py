@@ -180,6 +180,24 @@ def test_funding_counts_a_repeated_settlement_once_and_refuses_a_contradiction()
         BinanceFuturesFunding().parse([("fundingRate-BTCUSDT", as_json(rows))], DAY)
 
 
+@pytest.mark.parametrize("index", range(8))
+def test_candle_of_another_number_of_cells_is_refused(index: int) -> None:
+    less, more = candle(DAY), candle(DAY)
+    del less[index]
+    more.insert(index, more[index])
+    for row in (less, more):
+        with pytest.raises(PayloadError, match="not a candle"):
+            perp([row, candle(AFTER)])
+
+
+@pytest.mark.parametrize(
+    "cells", [{"c5": "0"}, {"c7": "0"}, {"c7": "4.9"}, {"c7": "30.4"}, {"c5": "41.5"}]
+)
+def test_volumes_that_contradict_the_prices_are_refused(cells: dict[str, str]) -> None:
+    with pytest.raises(PayloadError, match="is not a price between 0.5 and 3.0"):
+        perp([candle(DAY, **cells), candle(AFTER)])
+
+
 def test_perp_gives_the_candle_in_quote_currency() -> None:
     idle = candle(DAY - timedelta(days=1), c7="0", c5="0")
     rows = [idle, candle(DAY), candle(DAY + timedelta(days=1))]

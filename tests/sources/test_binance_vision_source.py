@@ -280,7 +280,8 @@ def test_klines_are_told_by_what_is_there(header: list[str], unit: int) -> None:
 
 def test_klines_of_a_month_are_cut_to_the_window() -> None:
     month = [date(2026, 6, number) for number in range(1, 31)]
-    body = zipped([KLINES, *(kline(day, c7="0") if day.day == 29 else kline(day) for day in month)])
+    idle = kline(date(2026, 6, 29), c5="0", c7="0")
+    body = zipped([KLINES, *(idle if day.day == 29 else kline(day) for day in month)])
     bodies = landed("BTCUSDT-1d-2026-06.zip", body)
     frame = BinanceVisionPerp().parse(bodies, date(2026, 6, 30), since=date(2026, 6, 27))
     assert [day.day for day in frame["market_date"]] == [27, 28, 30]

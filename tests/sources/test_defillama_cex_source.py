@@ -117,6 +117,22 @@ def test_chain_without_a_point_leaves_out_what_it_held_and_nothing_else() -> Non
     assert held(parse(content, since=DAY)) == {"ETH": (1.0, None)}
 
 
+def test_token_without_its_units_on_a_chain_that_prices_it_is_left_out() -> None:
+    content = protocol(
+        ethereum=chain([point(DAY, {"USDT": 3, "ETH": 1})], [point(DAY, {"USDT": 3, "ETH": 9})]),
+        tron={"tokensInUsd": [point(DAY, {"USDT": 5, "ETH": 0})]},
+    )
+    assert held(parse(content)) == {"ETH": (1.0, None)}
+
+
+def test_chain_that_holds_something_and_is_not_there_refuses_the_body() -> None:
+    there = protocol(ethereum=chain([point(DAY, {"ETH": 1})]))
+    amounts = {"ethereum": 9.5, "tron": 0, "ethereum-borrowed": None}
+    assert held(parse({"currentChainTvls": amounts, **there})) == {"ETH": (1.0, None)}
+    with pytest.raises(PayloadError, match="'tron' holds something"):
+        parse({**there, "currentChainTvls": {**amounts, "tron": 4.5}})
+
+
 def test_nothing_that_is_worth_something_is_left_out() -> None:
     content = protocol(
         ethereum=chain(
