@@ -194,7 +194,7 @@ def test_candle_of_another_number_of_cells_is_refused(index: int) -> None:
     "cells", [{"c5": "0"}, {"c7": "0"}, {"c7": "4.9"}, {"c7": "30.4"}, {"c5": "41.5"}]
 )
 def test_volumes_that_contradict_the_prices_are_refused(cells: dict[str, str]) -> None:
-    with pytest.raises(PayloadError, match="is not a price between 0.5 and 3.0"):
+    with pytest.raises(PayloadError, match=r"is not a price between 0\.5 and 3\.0"):
         perp([candle(DAY, **cells), candle(AFTER)])
 
 
