@@ -9,6 +9,7 @@ from typing import Any
 from airflow.sdk import Param, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
+from pipeline.airflow_step import end_at_once_when_final, run_step
 from pipeline.pools import BACKFILL_POOL
 from pipeline.sources.registry import FEEDS, get_feed
 
@@ -33,18 +34,16 @@ def choose_feeds(reading: bool) -> list[str]:
 @task(pool=BACKFILL_POOL, map_index_template="{{ feed }}", execution_timeout=timedelta(hours=12))
 def backfill(feed: str) -> dict[str, Any]:
     """Fetch and store every chunk of a feed that is not stored yet."""
-    from pipeline import steps
-    from pipeline.errors import TidemarkError
     from pipeline.settings import load_settings
 
     context: Any = get_current_context()
     context["feed"] = feed
     params = context["params"]
-    try:
-        settings = load_settings()
-        last = params["to"] or str(settings.default_market_date())
-        return steps.backfill(
-            settings,
+    with end_at_once_when_final():
+        last = params["to"] or str(load_settings().default_market_date())
+    return dict(
+        run_step(
+            "backfill",
             feed,
             date.fromisoformat(params["from"]),
             date.fromisoformat(last),
@@ -52,10 +51,7 @@ def backfill(feed: str) -> dict[str, Any]:
             chunk_days=params["chunk_days"],
             wait_seconds=LOCK_WAIT_SECONDS,
         )
-    except TidemarkError as exc:
-        if steps.is_final(exc):
-            raise AirflowFailException(str(exc)) from exc
-        raise
+    )
 
 
 @dag(

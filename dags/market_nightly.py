@@ -11,25 +11,12 @@ from airflow.sdk.definitions.callback import SyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from pipeline.airflow_step import run_step
 from pipeline.sources.registry import nightly_feeds_by_vendor
 
 PUBLISHED = Asset(name="tidemark_published", uri="tidemark://published/tidemark.duckdb")
 NAMED_BY_FEED = "{{ feed }}"
 LOCK_WAIT_SECONDS = 900.0
-
-
-def _run(name: str, *arguments: Any, **options: Any) -> Any:
-    """Run one step; an error that another try cannot mend ends the task at once."""
-    from pipeline import steps
-    from pipeline.errors import TidemarkError
-    from pipeline.settings import load_settings
-
-    try:
-        return getattr(steps, name)(load_settings(), *arguments, **options)
-    except TidemarkError as exc:
-        if steps.is_final(exc):
-            raise AirflowFailException(str(exc)) from exc
-        raise
 
 
 def _run_id() -> str:
@@ -64,7 +51,7 @@ def choose_market_date() -> str:
 @task(retries=0, execution_timeout=timedelta(minutes=1))
 def choose_feeds() -> list[str]:
     """Return the feeds that the settings choose and that can be asked; the others are skipped."""
-    return list(_run("choose_feeds"))
+    return list(run_step("choose_feeds"))
 
 
 @task(map_index_template=NAMED_BY_FEED, execution_timeout=timedelta(minutes=30))
@@ -74,14 +61,14 @@ def extract(feed: str, market_date: str, chosen: list[str]) -> dict[str, Any]:
     if feed not in (chosen or ()):
         raise AirflowSkipException(f"{feed} is not chosen, or needs a key that is not set")
     day = datetime.fromisoformat(market_date).date()
-    return dict(_run("extract", feed, day, _run_id()))
+    return dict(run_step("extract", feed, day, _run_id()))
 
 
 @task(map_index_template=NAMED_BY_FEED, execution_timeout=timedelta(minutes=30))
 def validate_and_load(extracted: dict[str, Any]) -> dict[str, Any]:
     """Hold the landed rows against the gate and store those that pass."""
     _show_as(extracted["feed"])
-    return dict(_run("validate_and_load", extracted, _run_id(), wait_seconds=LOCK_WAIT_SECONDS))
+    return dict(run_step("validate_and_load", extracted, _run_id(), wait_seconds=LOCK_WAIT_SECONDS))
 
 
 @task_group
@@ -106,19 +93,19 @@ def build(market_date: str, groups: list[Any]) -> dict[str, Any]:
     for returned in groups:
         # Of a mapped group in which one task returned, Airflow gives its value, not a list of it.
         results += [returned] if isinstance(returned, dict) else returned or []
-    return dict(_run("build", day, _run_id(), results, wait_seconds=LOCK_WAIT_SECONDS))
+    return dict(run_step("build", day, _run_id(), results, wait_seconds=LOCK_WAIT_SECONDS))
 
 
 @task(retries=1, execution_timeout=timedelta(minutes=30))
 def audit(built: dict[str, Any]) -> dict[str, Any]:
     """Hold the build against every audit."""
-    return dict(_run("audit", built, wait_seconds=LOCK_WAIT_SECONDS))
+    return dict(run_step("audit", built, wait_seconds=LOCK_WAIT_SECONDS))
 
 
 @task(outlets=[PUBLISHED], execution_timeout=timedelta(minutes=30))
 def publish(built: dict[str, Any]) -> str:
     """Put the build in front of readers and return its id."""
-    return str(_run("publish", built, wait_seconds=LOCK_WAIT_SECONDS)["build_id"])
+    return str(run_step("publish", built, wait_seconds=LOCK_WAIT_SECONDS)["build_id"])
 
 
 @task(trigger_rule="all_done", execution_timeout=timedelta(minutes=10))
@@ -126,13 +113,13 @@ def compose_alerts(market_date: str, build_id: str | None) -> bool:
     """Put what is worth telling into the outbox; return whether the night is published."""
     day = datetime.fromisoformat(market_date).date()
     log_url = get_current_context()["ti"].log_url.partition("/tasks/")[0]
-    return bool(_run("compose_alerts", day, _run_id(), build_id, log_url=log_url))
+    return bool(run_step("compose_alerts", day, _run_id(), build_id, log_url=log_url))
 
 
 @task(trigger_rule="all_done", execution_timeout=timedelta(minutes=5))
 def notify(is_published: bool | None) -> None:
     """Send what waits in the outbox, and turn the run red when nothing was published."""
-    _run("deliver_alerts")
+    run_step("deliver_alerts")
     if not is_published:
         raise AirflowFailException("the night failed; the mail about it is sent")
 

@@ -2,41 +2,25 @@
 and mails when it did not. `tidemark doctor --mail` does the same from a crontab, for the day on
 which Airflow itself is what has stopped."""
 
-# mypy: disallow-untyped-decorators=False
-
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from airflow.sdk import dag, task
-from airflow.sdk.exceptions import AirflowFailException
 
-
-def _run(name: str) -> Any:
-    """Run one step; an error that another try cannot mend ends the task at once."""
-    from pipeline import steps
-    from pipeline.errors import TidemarkError
-    from pipeline.settings import load_settings
-
-    try:
-        return getattr(steps, name)(load_settings())
-    except TidemarkError as exc:
-        if steps.is_final(exc):
-            raise AirflowFailException(str(exc)) from exc
-        raise
+from pipeline.airflow_step import run_step
 
 
 @task(execution_timeout=timedelta(minutes=5))
 def watch_nights() -> int:
     """Put an alert into the outbox when last night did not happen, or when it does again."""
-    return int(_run("watch_nights"))
+    return int(run_step("watch_nights"))
 
 
 @task(trigger_rule="all_done", execution_timeout=timedelta(minutes=5))
 def notify() -> None:
     """Send what waits in the outbox, whichever run left it there."""
-    _run("deliver_alerts")
+    run_step("deliver_alerts")
 
 
 @dag(

@@ -138,6 +138,17 @@ def test_only_what_another_try_may_mend_is_tried_again(
         module.backfill.function("equity_daily")
 
 
+def test_a_wrong_setting_ends_the_task_at_once(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.sdk.exceptions import AirflowFailException
+
+    monkeypatch.setenv("TIDEMARK_BUILDS_KEPT", "one")
+    context(module, monkeypatch, to=None)
+    with pytest.raises(AirflowFailException, match="TIDEMARK_BUILDS_KEPT"):
+        module.backfill.function("equity_daily")
+
+
 def test_a_task_stores_its_range(
     module: ModuleType, monkeypatch: pytest.MonkeyPatch, empty_home: Home
 ) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -17,19 +16,8 @@ from typing import Any
 import pytest
 from nights import NIGHTS, Home, Mailbox
 
-from pipeline.errors import (
-    AuditError,
-    BlockedNightError,
-    LockedError,
-    NotYetAvailableError,
-    PayloadError,
-    RateLimitedError,
-    SourceError,
-    UnobtainableError,
-)
 from pipeline.pools import list_pools
 from pipeline.sandbox.faults import FaultBoard
-from pipeline.sources.http import HttpStatusError
 from pipeline.sources.registry import NIGHTLY_FEEDS, get_feed
 
 pytestmark = pytest.mark.filterwarnings(
@@ -377,69 +365,6 @@ def test_a_market_date_that_is_asked_for_goes_before_all(
         module, monkeypatch, run_type=run_type, logical_date=due, market_date="2025-12-31"
     )
     assert chosen == "2025-12-31"
-
-
-# What is tried again
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        AuditError("the reason"),
-        BlockedNightError("the reason"),
-        PayloadError("the reason"),
-        UnobtainableError("the reason"),
-        HttpStatusError("the reason", 403),
-        HttpStatusError("the reason", 418),
-        HttpStatusError("the reason", 451),
-    ],
-    ids=repr,
-)
-def test_an_error_that_no_retry_mends_ends_the_task_at_once(
-    module: ModuleType, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    from airflow.sdk.exceptions import AirflowFailException
-
-    monkeypatch.setattr("pipeline.steps.build", raiser(error))
-    with pytest.raises(AirflowFailException, match="the reason"):
-        module._run("build")
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        SourceError("no answer"),
-        NotYetAvailableError("not yet"),
-        RateLimitedError("later"),
-        HttpStatusError("down", 503),
-        LockedError("another run"),
-        OSError("the disk"),
-    ],
-    ids=repr,
-)
-def test_an_error_that_passes_leaves_the_task_to_its_retries(
-    module: ModuleType, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    monkeypatch.setattr("pipeline.steps.extract", raiser(error))
-    with pytest.raises(type(error), match=str(error)):
-        module._run("extract")
-
-
-def test_a_wrong_setting_ends_the_task_at_once_and_is_named(
-    module: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from airflow.sdk.exceptions import AirflowFailException
-
-    monkeypatch.setenv("TIDEMARK_BUILDS_KEPT", "one")
-    with pytest.raises(AirflowFailException, match="TIDEMARK_BUILDS_KEPT"):
-        module._run("build")
-
-
-def raiser(error: Exception) -> Callable[..., Any]:
-    def fail(*_arguments: object, **_options: object) -> Any:
-        raise error
-
-    return fail
 
 
 # Through Airflow itself
