@@ -14,6 +14,7 @@
     ├── QualityError              the rows do not pass the gate
     ├── AuditError                the built file does not pass the audits
     ├── PublishError              the built file could not be put in place
+    ├── BackupError               a backup is damaged or could not be written
     └── AlertError                an alert could not be delivered yet
 
 A message says what happened, on which day, and what to do next.
@@ -74,6 +75,10 @@ class AuditError(TidemarkError):
 
 class PublishError(TidemarkError):
     """A built warehouse could not be put in place."""
+
+
+class BackupError(TidemarkError):
+    """A backup is damaged or could not be written; the home is as it was."""
 
 
 class AlertError(TidemarkError):

@@ -12,6 +12,7 @@ from rich.markup import escape
 from pipeline import __version__
 from pipeline.cli import (
     alerts,
+    archives,
     console,
     diff,
     doctor,
@@ -32,7 +33,7 @@ app = typer.Typer(
     help="Point-in-time crypto size indices and sentiment signals, on your own machine.",
     pretty_exceptions_enable=False,
 )
-for _group in (nights, vendors, home, quarantine, alerts, doctor, reading, diff, sandbox):
+for _group in (nights, vendors, home, archives, quarantine, alerts, doctor, reading, diff, sandbox):
     app.add_typer(_group.app)
 
 

@@ -1,0 +1,75 @@
+"""Commands about the archives as a whole: backing them up, putting them back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from pipeline.cli import console
+from pipeline.cli.options import new_run_id
+from pipeline.settings import load_settings
+
+app = typer.Typer()
+
+
+@app.command()
+def backup(
+    target: Annotated[Path, typer.Argument(help="Holds the backups; best on another disk.")],
+    keep: Annotated[
+        int | None, typer.Option(min=1, help="Delete older backups beyond so many.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Read every file of it back, also those it shares.")
+    ] = False,
+) -> None:
+    """Copy what cannot be made again; what the last backup has already is only linked."""
+    from pipeline.backup import check_backup, make_backup
+
+    settings = load_settings()
+    with console.progress("files") as progress:
+        bar = progress.add_task("copying", total=None)
+        made = make_backup(
+            settings,
+            target,
+            new_run_id(settings, "backup"),
+            keep=keep,
+            on_file=lambda done, total: progress.update(bar, completed=done, total=total),
+        )
+        if check:
+            reading = progress.add_task("checking", total=len(made.files))
+            check_backup(made, lambda done, _: progress.update(reading, completed=done))
+    console.out.print(
+        f"backed up {len(made.files):,} files, {made.byte_count / 1e6:,.1f} MB, to "
+        f"{escape(str(made.folder))}" + (", and read them back" if check else ""),
+        soft_wrap=True,
+    )
+
+
+@app.command()
+def restore(
+    source: Annotated[
+        Path, typer.Argument(help="What `tidemark backup` was given, or one of the backups in it.")
+    ],
+) -> None:
+    """Put a backup, the newest by default, into an empty home."""
+    from pipeline.backup import find_backup
+    from pipeline.restoring import restore_backup
+
+    settings = load_settings()
+    chosen = find_backup(source)
+    with console.progress("files") as progress:
+        bar = progress.add_task("restoring", total=len(chosen.files))
+        count = restore_backup(
+            settings,
+            chosen,
+            new_run_id(settings, "restore"),
+            on_file=lambda done, _: progress.update(bar, completed=done),
+        )
+    console.out.print(
+        f"restored {count:,} files of backup {chosen.backup_id} into "
+        f"{escape(str(settings.home))}; `tidemark build` makes the published file of them",
+        soft_wrap=True,
+    )
