@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline import health
 from pipeline.alerts.gate_findings import refused_rules
+from pipeline.alerts.gate_record import GateRecord
 from pipeline.alerts.problem import EXAMPLES_MAX, Findings, Kind, Problem
 from pipeline.alerts.wording import (
     DATA_ERRORS,
@@ -31,18 +32,18 @@ NO_WORD = "it left no word: its tasks were killed, ran out of time, or never beg
 def feed_findings(
     settings: Settings,
     market_date: date,
-    run_id: str,
     failed: Sequence[Mapping[str, Any]],
     asked: Sequence[SourceHealth],
+    gate: GateRecord,
 ) -> Findings:
     """Return the feeds that a run has nothing of, and those that it has from elsewhere.
 
     Args:
         settings: Which feeds a night has.
         market_date: The UTC day of the run.
-        run_id: The run.
         failed: The run's failures.
         asked: How its sources did.
+        gate: What the gate said in the run.
     """
     by_feed = {
         name: [source for source in asked if source.feed == name]
@@ -56,7 +57,7 @@ def feed_findings(
     }
     expected, problems = _expected(settings, market_date)
     problems += [
-        _without_rows(settings, market_date, run_id, name, failure, by_feed.get(name, []))
+        _without_rows(market_date, name, failure, by_feed.get(name, []), gate)
         for name, failure in failures.items()
     ]
     problems += [
@@ -111,16 +112,15 @@ def _problem(
 
 
 def _without_rows(
-    settings: Settings,
     market_date: date,
-    run_id: str,
     feed: str,
     failure: Mapping[str, Any],
     asked: Iterable[SourceHealth],
+    gate: GateRecord,
 ) -> Problem:
     kind: Kind = "failed" if failure["kind"] in DATA_ERRORS else "errored"
     refused = [source.source for source in asked if source.status == "refused"]
-    rules = refused_rules(settings, run_id, dataset_of(feed), refused)
+    rules = refused_rules(gate, dataset_of(feed), refused)
     if failure["kind"] == "QualityError" and rules:
         first = rules[0]
         others = tuple(

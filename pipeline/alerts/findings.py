@@ -9,6 +9,7 @@ from pipeline import failures, health
 from pipeline.alerts.build_findings import audit_findings, restatement_findings
 from pipeline.alerts.feed_findings import feed_findings
 from pipeline.alerts.gate_findings import gate_findings
+from pipeline.alerts.gate_record import GateRecord
 from pipeline.alerts.page_findings import page_findings
 from pipeline.alerts.problem import Findings, Problem
 from pipeline.alerts.step_findings import step_findings
@@ -29,14 +30,15 @@ def collect(settings: Settings, market_date: date, run_id: str, *, is_published:
     """
     failed = failures.of_run(settings, run_id)
     asked = health.of_run(settings, run_id)
-    feeds = feed_findings(settings, market_date, run_id, failed, asked)
+    gate = GateRecord(settings, run_id)
+    feeds = feed_findings(settings, market_date, failed, asked, gate)
     audits = audit_findings(settings, run_id)
     is_stopped = any(p.severity == "critical" for p in (*feeds.problems, *audits.problems))
     steps = step_findings(
         settings, market_date, failed, is_published=is_published, is_explained=is_stopped
     )
-    gate = gate_findings(settings, run_id, asked)
-    found = [feeds, audits, steps, gate, page_findings(settings, run_id)]
+    rules = gate_findings(gate, asked)
+    found = [feeds, audits, steps, rules, page_findings(settings, run_id)]
     if is_published:
         found.append(restatement_findings(settings))
     return merge(found)

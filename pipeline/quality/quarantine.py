@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -47,8 +48,9 @@ def _schema(dataset: Dataset) -> pa.Schema:
     return pa.schema([*own, *_ADDED])
 
 
-def _file_name(report: GateReport, run_id: str) -> str:
-    return f"{report.market_date}-{re.sub(r'[^A-Za-z0-9._-]', '_', run_id)}.parquet"
+def _label(run_id: str) -> str:
+    """Return how the names of a run's files end; several runs may share it."""
+    return "-" + re.sub(r"[^A-Za-z0-9._-]", "_", run_id)
 
 
 def _digest(rows: pd.DataFrame, *parts: str) -> str:
@@ -103,7 +105,7 @@ class Quarantine:
         """
         if report.quarantined.empty:
             return None
-        path = self._root / report.dataset / _file_name(report, run_id)
+        path = self._root / report.dataset / f"{report.market_date}{_label(run_id)}.parquet"
         dataset = get_dataset(report.dataset)
         rows = report.quarantined[[*dataset.column_names, "rule_id", "reason"]]
         digest = _digest(rows, run_id, source, *payload_refs)
@@ -135,6 +137,25 @@ class Quarantine:
     def files(self, dataset: str) -> list[Path]:
         """Return a dataset's files, oldest market date first."""
         return sorted((self._root / dataset).glob("[!.]*.parquet"))
+
+    def of_run(self, dataset: str, run_id: str, columns: Sequence[str]) -> list[dict[str, Any]]:
+        """Return what a run put into quarantine, without looking at other runs' files.
+
+        Args:
+            dataset: The dataset.
+            run_id: The run.
+            columns: Which columns of the rows; ``run_id`` is there in any case.
+
+        Returns:
+            One row per offending row, oldest market date first, in the order of the gate.
+        """
+        return [
+            row
+            for path in self.files(dataset)
+            if path.stem.endswith(_label(run_id))
+            for row in pq.ParquetFile(path).read(columns=[*columns, "run_id"]).to_pylist()
+            if row["run_id"] == run_id
+        ]
 
     def read(self, dataset: str | None = None) -> pd.DataFrame:
         """Return everything in quarantine, oldest file first.

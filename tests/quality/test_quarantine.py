@@ -123,3 +123,17 @@ def test_refused_frame_is_quarantined_without_its_good_rows(quarantine: Quaranti
     report = gate(changed(market_frame(), "coin_id", "coin-1"))
     quarantine.store(report, RUN, "coingecko", REFS, NOW)
     assert quarantine.read()["coin_id"].tolist() == ["coin-1", "coin-1"]
+
+
+def test_a_run_gets_its_own_rows_though_another_shares_its_file(quarantine: Quarantine) -> None:
+    runs = {"night:1": -1.0, "night+1": -2.0, "night:11": -3.0}
+    paths = {
+        run: quarantine.store(_report(price), run, "coingecko", REFS, NOW)
+        for run, price in runs.items()
+    }
+    assert paths["night:1"] == paths["night+1"] != paths["night:11"]
+    for run, price in runs.items():
+        (row,) = quarantine.of_run("market_daily", run, ["coin_id", "price_usd"])
+        assert row == {"coin_id": "coin-8", "price_usd": price, "run_id": run}
+    assert quarantine.of_run("market_daily", "night", ["coin_id"]) == []
+    assert quarantine.of_run("equity_daily", "night:1", ["ticker"]) == []
