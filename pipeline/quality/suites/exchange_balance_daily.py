@@ -16,11 +16,8 @@ from pipeline.quality.suites.nights import (
 from pipeline.quality.suites.shared import (
     CAPITALS,
     SLUG,
-    has_market_date,
-    has_measure,
-    key_rules,
+    common_rules,
     not_negative,
-    schema_rules,
 )
 
 OWNER = "exchange-data"
@@ -42,10 +39,7 @@ def suite(dataset: Dataset) -> tuple[Rule, ...]:
     return owned_by(
         OWNER,
         (
-            *schema_rules(name),
-            *key_rules(name, KEY_TEXTS),
-            has_market_date(name),
-            has_measure(name),
+            *common_rules(name, KEY_TEXTS),
             *(not_negative(name, measure) for measure in _MEASURES),
             no_wide_leap(name, _MEASURES),
             total_steady(name, "balance_usd", MAX_TOTAL_FACTOR),

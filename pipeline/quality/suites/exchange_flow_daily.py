@@ -18,15 +18,12 @@ from pipeline.quality.suites.nights import (
 )
 from pipeline.quality.suites.shared import (
     SLUG,
+    common_rules,
     finite,
     fixed,
-    has_market_date,
-    has_measure,
     has_previous,
-    key_rules,
     not_negative,
     row_rule,
-    schema_rules,
 )
 
 OWNER = "exchange-data"
@@ -117,10 +114,7 @@ def suite(dataset: Dataset) -> tuple[Rule, ...]:
     return owned_by(
         OWNER,
         (
-            *schema_rules(name),
-            *key_rules(name, KEY_TEXTS),
-            has_market_date(name),
-            has_measure(name),
+            *common_rules(name, KEY_TEXTS),
             not_negative(name, "balance_usd"),
             not_negative(name, "balance_without_own_token_usd"),
             *(finite(name, f"inflow_{span}_usd") for span in ("24h", "7d", "30d")),

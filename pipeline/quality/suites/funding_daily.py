@@ -10,19 +10,14 @@ from pipeline.quality.checks import equal_to, figure_in_range
 from pipeline.quality.rules import Rule, Subject, is_live, owned_by
 from pipeline.quality.suites.nights import not_yesterday_again, past_days_stand, series_return
 from pipeline.quality.suites.shared import (
-    CAPITALS,
-    SLUG,
+    PERP_KEY_TEXTS,
+    common_rules,
     fixed,
-    has_market_date,
-    has_measure,
     has_previous,
-    key_rules,
-    schema_rules,
     within,
 )
 
 OWNER = "derivatives-data"
-KEY_TEXTS = {"source": SLUG, "venue": SLUG, "perp_symbol": CAPITALS}
 
 # Hot markets pay 1 % a day; more than this is possible for a few perpetuals only.
 USUAL_FUNDING_FRACTION = 0.02
@@ -103,10 +98,7 @@ def suite(dataset: Dataset) -> tuple[Rule, ...]:
     return owned_by(
         OWNER,
         (
-            *schema_rules(dataset.name),
-            *key_rules(dataset.name, KEY_TEXTS),
-            has_market_date(dataset.name),
-            has_measure(dataset.name),
+            *common_rules(dataset.name, PERP_KEY_TEXTS),
             within(dataset.name, _RATE, -1.0, 1.0),
             *_domain_rules(),
             not_yesterday_again(dataset.name, (_RATE,), MIN_CHANGED_FRACTION),

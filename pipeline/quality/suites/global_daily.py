@@ -9,13 +9,10 @@ from pipeline.quality.rules import Rule, Subject, owned_by
 from pipeline.quality.suites.nights import not_yesterday_again, ratio_to_previous
 from pipeline.quality.suites.shared import (
     SLUG,
-    has_market_date,
-    has_measure,
+    common_rules,
     has_previous,
-    key_rules,
     not_negative,
     row_rule,
-    schema_rules,
     within,
 )
 
@@ -87,10 +84,7 @@ def suite(dataset: Dataset) -> tuple[Rule, ...]:
     return owned_by(
         OWNER,
         (
-            *schema_rules(name),
-            *key_rules(name, KEY_TEXTS),
-            has_market_date(name),
-            has_measure(name),
+            *common_rules(name, KEY_TEXTS),
             within(name, "total_market_cap_usd", 0.0, MAX_TOTAL_USD),
             within(name, "btc_dominance_fraction", 0.0, 1.0),
             not_negative(name, "volume_24h_usd"),

@@ -14,18 +14,13 @@ from pipeline.quality.suites.nights import (
     series_return,
 )
 from pipeline.quality.suites.shared import (
-    CAPITALS,
-    SLUG,
+    PERP_KEY_TEXTS,
+    common_rules,
     fixed,
-    has_market_date,
-    has_measure,
-    key_rules,
     not_negative,
-    schema_rules,
 )
 
 OWNER = "derivatives-data"
-KEY_TEXTS = {"source": SLUG, "venue": SLUG, "perp_symbol": CAPITALS}
 
 # Days without any move and days of a crash are a factor of 100 apart for single coins.
 MAX_LIQUIDATION_LEAP_FACTOR = 300.0
@@ -53,10 +48,7 @@ def suite(dataset: Dataset) -> tuple[Rule, ...]:
     return owned_by(
         OWNER,
         (
-            *schema_rules(name),
-            *key_rules(name, KEY_TEXTS),
-            has_market_date(name),
-            has_measure(name),
+            *common_rules(name, PERP_KEY_TEXTS),
             *(not_negative(name, measure) for measure in _MEASURES),
             Rule(
                 f"{name}.total_plausible",

@@ -16,13 +16,10 @@ from pipeline.quality.suites.nights import (
 from pipeline.quality.suites.shared import (
     SLUG,
     WORD,
-    has_market_date,
-    has_measure,
+    common_rules,
     has_previous,
-    key_rules,
     not_negative,
     row_rule,
-    schema_rules,
 )
 
 OWNER = "exchange-data"
@@ -50,10 +47,7 @@ def suite(dataset: Dataset) -> tuple[Rule, ...]:
     return owned_by(
         OWNER,
         (
-            *schema_rules(name),
-            *key_rules(name, KEY_TEXTS),
-            has_market_date(name),
-            has_measure(name),
+            *common_rules(name, KEY_TEXTS),
             not_negative(name, "value"),
             row_rule(
                 name,

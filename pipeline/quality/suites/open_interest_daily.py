@@ -14,17 +14,12 @@ from pipeline.quality.suites.nights import (
     total_steady,
 )
 from pipeline.quality.suites.shared import (
-    CAPITALS,
-    SLUG,
-    has_market_date,
-    has_measure,
-    key_rules,
+    PERP_KEY_TEXTS,
+    common_rules,
     not_negative,
-    schema_rules,
 )
 
 OWNER = "derivatives-data"
-KEY_TEXTS = {"source": SLUG, "venue": SLUG, "perp_symbol": CAPITALS}
 
 # The largest crash on record, of 2025-10-10, took half of it.
 MAX_TOTAL_FACTOR = 4.0
@@ -41,10 +36,7 @@ def suite(dataset: Dataset) -> tuple[Rule, ...]:
     return owned_by(
         OWNER,
         (
-            *schema_rules(name),
-            *key_rules(name, KEY_TEXTS),
-            has_market_date(name),
-            has_measure(name),
+            *common_rules(name, PERP_KEY_TEXTS),
             *(not_negative(name, measure) for measure in _MEASURES),
             no_wide_leap(name, _MEASURES),
             total_steady(name, "open_interest_usd", MAX_TOTAL_FACTOR),

@@ -18,21 +18,16 @@ from pipeline.quality.suites.nights import (
     volume_steady,
 )
 from pipeline.quality.suites.shared import (
-    CAPITALS,
-    SLUG,
-    has_market_date,
-    has_measure,
+    PERP_KEY_TEXTS,
+    common_rules,
     has_previous,
-    key_rules,
     not_negative,
     positive,
     row_rule,
-    schema_rules,
 )
 from pipeline.quality.suites.sources import two_sources_agree
 
 OWNER = "derivatives-data"
-KEY_TEXTS = {"source": SLUG, "venue": SLUG, "perp_symbol": CAPITALS}
 
 # At most one perpetual a day of 2024 to 2026 closed beyond a factor of 3, none beyond 10.
 MAX_MARKET_PRICE_FACTOR = 3.0
@@ -63,10 +58,7 @@ def suite(dataset: Dataset) -> tuple[Rule, ...]:
     return owned_by(
         OWNER,
         (
-            *schema_rules(name),
-            *key_rules(name, KEY_TEXTS),
-            has_market_date(name),
-            has_measure(name),
+            *common_rules(name, PERP_KEY_TEXTS),
             *(positive(name, column) for column in ("close_usd", "high_usd", "low_usd")),
             not_negative(name, "volume_usd"),
             row_rule(

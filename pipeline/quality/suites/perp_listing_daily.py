@@ -16,21 +16,16 @@ from pipeline.quality.suites.nights import (
     volume_steady,
 )
 from pipeline.quality.suites.shared import (
-    CAPITALS,
-    SLUG,
+    PERP_KEY_TEXTS,
+    common_rules,
     fixed,
-    has_market_date,
-    has_measure,
     has_previous,
-    key_rules,
     not_negative,
     positive,
     row_rule,
-    schema_rules,
 )
 
 OWNER = "derivatives-data"
-KEY_TEXTS = {"source": SLUG, "venue": SLUG, "perp_symbol": CAPITALS}
 
 MAX_MARKET_PRICE_FACTOR = 3.0
 MIN_QUIET_FRACTION = 0.9
@@ -63,10 +58,7 @@ def suite(dataset: Dataset) -> tuple[Rule, ...]:
     return owned_by(
         OWNER,
         (
-            *schema_rules(name),
-            *key_rules(name, KEY_TEXTS),
-            has_market_date(name),
-            has_measure(name),
+            *common_rules(name, PERP_KEY_TEXTS),
             positive(name, "last_price_usd"),
             positive(name, "index_price_usd"),
             not_negative(name, "open_interest_usd"),

@@ -16,19 +16,14 @@ from pipeline.quality.suites.nights import (
     series_return,
 )
 from pipeline.quality.suites.shared import (
-    CAPITALS,
-    SLUG,
+    PERP_KEY_TEXTS,
+    common_rules,
     fixed,
-    has_market_date,
-    has_measure,
     has_previous,
-    key_rules,
-    schema_rules,
     within,
 )
 
 OWNER = "derivatives-data"
-KEY_TEXTS = {"source": SLUG, "venue": SLUG, "perp_symbol": CAPITALS}
 
 RATIOS = (
     "long_short_account_ratio",
@@ -109,10 +104,7 @@ def suite(dataset: Dataset) -> tuple[Rule, ...]:
     return owned_by(
         OWNER,
         (
-            *schema_rules(dataset.name),
-            *key_rules(dataset.name, KEY_TEXTS),
-            has_market_date(dataset.name),
-            has_measure(dataset.name),
+            *common_rules(dataset.name, PERP_KEY_TEXTS),
             *(within(dataset.name, ratio, MIN_RATIO, MAX_RATIO) for ratio in RATIOS),
             *_domain_rules(),
             no_wide_leap(dataset.name, RATIOS),

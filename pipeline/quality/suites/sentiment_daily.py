@@ -9,12 +9,9 @@ from pipeline.quality.rules import Rule, Subject, is_live, owned_by
 from pipeline.quality.suites.nights import not_frozen, past_days_stand
 from pipeline.quality.suites.shared import (
     SLUG,
-    has_market_date,
-    has_measure,
+    common_rules,
     has_previous,
-    key_rules,
     row_rule,
-    schema_rules,
     within,
 )
 
@@ -112,10 +109,7 @@ def suite(dataset: Dataset) -> tuple[Rule, ...]:
     return owned_by(
         OWNER,
         (
-            *schema_rules(dataset.name),
-            *key_rules(dataset.name, KEY_TEXTS),
-            has_market_date(dataset.name),
-            has_measure(dataset.name),
+            *common_rules(dataset.name, KEY_TEXTS),
             within(dataset.name, "score", 0.0, 100.0),
             *_domain_rules(),
             not_frozen(dataset.name, "score", FROZEN_DAYS, of="source"),

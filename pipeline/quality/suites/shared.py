@@ -29,6 +29,7 @@ LARGEST = sys.float_info.max
 SLUG = r"[a-z0-9._-]*[a-z0-9][a-z0-9._-]*"
 CAPITALS = r"[^a-z\s](?:[^a-z\t\r\n]*[^a-z\s])?"
 WORD = r"[A-Za-z0-9]+"
+PERP_KEY_TEXTS = {"source": SLUG, "venue": SLUG, "perp_symbol": CAPITALS}
 
 
 def fixed(check: Check) -> Callable[[Subject], Check]:
@@ -242,6 +243,21 @@ def has_measure(name: str) -> Rule:
         count,
         is_constraint=True,
         family="presence",
+    )
+
+
+def common_rules(name: str, written: Mapping[str, str]) -> tuple[Rule, ...]:
+    """Return the rules that come first in the suite of a dataset of UTC days with measures.
+
+    Args:
+        name: The dataset.
+        written: As ``key_rules`` takes it.
+    """
+    return (
+        *schema_rules(name),
+        *key_rules(name, written),
+        has_market_date(name),
+        has_measure(name),
     )
 
 

@@ -9,13 +9,10 @@ from pipeline.quality.rules import Rule, Subject, owned_by
 from pipeline.quality.suites.nights import not_frozen, past_days_stand, ratio_to_previous
 from pipeline.quality.suites.shared import (
     SLUG,
-    has_market_date,
-    has_measure,
+    common_rules,
     has_previous,
-    key_rules,
     positive,
     row_rule,
-    schema_rules,
 )
 
 OWNER = "market-data"
@@ -39,10 +36,7 @@ def suite(dataset: Dataset) -> tuple[Rule, ...]:
     return owned_by(
         OWNER,
         (
-            *schema_rules(name),
-            *key_rules(name, KEY_TEXTS),
-            has_market_date(name),
-            has_measure(name),
+            *common_rules(name, KEY_TEXTS),
             positive(name, "total_supply_usd"),
             row_rule(
                 name,
