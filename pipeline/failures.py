@@ -7,9 +7,25 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from pipeline import errors
 from pipeline.files import write_bytes_atomically
 from pipeline.health import folder_name
 from pipeline.settings import Settings
+
+WRONG_DATA = frozenset({"AuditError", "PayloadError", "QualityError"})
+"""Kinds of error that say that what came is wrong."""
+
+MISSING_DATA = frozenset(
+    name
+    for name, kind in vars(errors).items()
+    if isinstance(kind, type) and issubclass(kind, errors.SourceError)
+) | {"HttpStatusError"}
+"""Kinds of error that say that nothing of use came.
+
+An alert takes them for "could not be fetched or checked", as nobody can say what the data would
+have been; the record of a run takes them for a night that failed, as any other error is a fault
+of ours.
+"""
 
 
 def _trace(settings: Settings, run_id: str, step: str) -> Path:

@@ -13,28 +13,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline import failures as failures_of_runs
+from pipeline.failures import MISSING_DATA, WRONG_DATA
 from pipeline.files import write_bytes_atomically
 from pipeline.health import folder_name
 from pipeline.settings import Settings
-from pipeline.sources.registry import FEEDS
+from pipeline.sources.registry import is_blocking
 
 Kind = Literal["nightly", "backfill", "import", "build", "replay", "release"]
 Ending = Literal["published", "kept", "loaded", "failed"]
-
-# Errors that say that data is wrong or missing; any other says that we could not tell.
-_DATA_ERRORS = frozenset(
-    {
-        "AuditError",
-        "BlockedNightError",
-        "HttpStatusError",
-        "NotYetAvailableError",
-        "PayloadError",
-        "QualityError",
-        "RateLimitedError",
-        "SourceError",
-        "UnobtainableError",
-    }
-)
 
 
 def base_run_id(run_id: str) -> str:
@@ -88,7 +74,7 @@ def records(settings: Settings, current_run_id: str) -> Iterator[dict[str, Any]]
         if record["run_id"] == base_run_id(current_run_id) and not fatal:
             status, ended_at = "building", None
         elif fatal and status is None:
-            is_data = all(failure["kind"] in _DATA_ERRORS for failure in fatal)
+            is_data = all(failure["kind"] in WRONG_DATA | MISSING_DATA for failure in fatal)
             status = "failed" if is_data else "errored"
             ended_at = max((str(f.get("failed_at") or "") for f in fatal), default="") or None
         yield {
@@ -107,5 +93,5 @@ def _is_fatal(failure: dict[str, Any]) -> bool:
     """Return whether a failed step keeps its run from ending well."""
     verb, _, name = str(failure["step"]).partition(" ")
     if verb in {"extract", "load"}:
-        return any(feed.is_blocking for feed in FEEDS if feed.name == name)
+        return is_blocking(name)
     return verb in {"build", "audit", "publish", "backfill"}

@@ -12,7 +12,6 @@ from pipeline.alerts.gate_findings import refused_rules
 from pipeline.alerts.gate_record import GateRecord
 from pipeline.alerts.problem import EXAMPLES_MAX, Findings, Kind, Problem
 from pipeline.alerts.wording import (
-    DATA_ERRORS,
     error_anchor,
     example,
     first_sentence,
@@ -20,9 +19,10 @@ from pipeline.alerts.wording import (
     rule_sentence,
 )
 from pipeline.errors import ConfigurationError
+from pipeline.failures import WRONG_DATA
 from pipeline.health import FAILED, SERVED, SourceHealth
 from pipeline.settings import Settings
-from pipeline.sources.registry import FEEDS, nightly_feeds
+from pipeline.sources.registry import is_blocking, nightly_feeds
 
 _NAMED_AGAIN = re.compile(r"\Ano source has \S+ of \d{4}-\d\d-\d\d: ")
 SETTINGS_KEY = "step/settings"
@@ -96,12 +96,11 @@ def dataset_of(feed: str) -> str:
 def _problem(
     feed: str, market_date: date, kind: Kind, sentence: str, anchor: str, **details: Any
 ) -> Problem:
-    is_blocking = any(each.is_blocking for each in FEEDS if each.name == feed)
     return Problem(
         key=f"feed/{feed}",
         family="feed",
         subject=feed,
-        severity="critical" if is_blocking else "warning",
+        severity="critical" if is_blocking(feed) else "warning",
         kind=kind,
         sentence=sentence,
         anchor=anchor,
@@ -118,7 +117,7 @@ def _without_rows(
     asked: Iterable[SourceHealth],
     gate: GateRecord,
 ) -> Problem:
-    kind: Kind = "failed" if failure["kind"] in DATA_ERRORS else "errored"
+    kind: Kind = "failed" if failure["kind"] in WRONG_DATA else "errored"
     refused = [source.source for source in asked if source.status == "refused"]
     rules = refused_rules(gate, dataset_of(feed), refused)
     if failure["kind"] == "QualityError" and rules:

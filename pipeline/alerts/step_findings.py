@@ -7,7 +7,8 @@ from datetime import date
 from typing import Any
 
 from pipeline.alerts.problem import EXAMPLES_MAX, Findings, Problem
-from pipeline.alerts.wording import DATA_ERRORS, error_anchor, first_sentence, other_lines
+from pipeline.alerts.wording import error_anchor, first_sentence, other_lines
+from pipeline.failures import WRONG_DATA
 from pipeline.settings import Settings
 
 STEPS = ("build", "audit", "publish")
@@ -60,7 +61,7 @@ def _problem(step: str, market_date: date, failure: Mapping[str, Any]) -> Proble
         family="step",
         subject=step,
         severity="critical",
-        kind="failed" if failure["kind"] in DATA_ERRORS else "errored",
+        kind="failed" if failure["kind"] in WRONG_DATA else "errored",
         sentence=first_sentence(failure["error"]),
         anchor=error_anchor(failure["kind"]),
         examples=other_lines(failure["error"])[:EXAMPLES_MAX],

@@ -7,8 +7,6 @@ from pipeline.alerts.mail import one_line
 
 SENTENCE_MAX_CHARACTERS = 180
 EXAMPLE_MAX_CHARACTERS = 240
-DATA_ERRORS = frozenset({"AuditError", "PayloadError", "QualityError"})
-"""Errors that say that the data is wrong; any other says that it could not be looked at."""
 
 _EXPLAINED = {
     name

@@ -170,6 +170,11 @@ def get_feed(name: str) -> Feed:
     )
 
 
+def is_blocking(name: str) -> bool:
+    """Return whether there is no night without a feed; one that is there no more blocks none."""
+    return any(feed.is_blocking for feed in FEEDS if feed.name == name)
+
+
 def sources_for(dataset: str) -> tuple[Source, ...]:
     """Return the sources of a dataset, those of a feed in order of preference.
 
