@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.files import replacing
+from pipeline.folded import FoldedTable
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -137,19 +138,18 @@ def record(
 
 def of_run(settings: Settings, run_id: str) -> list[SourceHealth]:
     """Return what a run found, feed by feed in alphabetical order."""
-    import pyarrow.parquet as pq
-
     names = SourceHealth.__dataclass_fields__
-    return [
-        SourceHealth(**{name: row[name] for name in names})
-        for path in sorted(_folder(settings, run_id).glob("*.parquet"))
-        for row in pq.ParquetFile(path).read().to_pylist()
-    ]
+    folder = f"{folder_name(run_id)}/"
+    rows = FoldedTable(settings.journal_dir, TABLE).rows(
+        lambda name: name.startswith(folder), run_id=run_id
+    )
+    return [SourceHealth(**{name: row[name] for name in names}) for row in rows]
 
 
-def recorded_files(journal_dir: Path) -> list[Path]:
-    """Return every file that ``record`` wrote, in a stable order."""
-    return sorted((journal_dir / TABLE).glob("*/*.parquet"))
+def recorded(journal_dir: Path) -> str | None:
+    """Return SQL of a relation with every row that ``record`` wrote, or None without any."""
+    select = FoldedTable(journal_dir, TABLE).select()
+    return None if select is None else f"({select})"
 
 
 def select_nights(relation: str) -> str:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import re
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow.parquet as pq
 
-from pipeline.database import quote
 from pipeline.files import replacing
+from pipeline.folded import FOLD_AFTER_DAYS, FoldedTable
+from pipeline.health import TABLE as HEALTH_TABLE
+from pipeline.settings import Settings
 
 TABLES = ("check_result", "load_result", "quarantine_release")
 """Tables that a build fills from here; ``audit_result`` is filled by the audit."""
+
+_FOLDED = ("audit_result", "check_example", "check_result", "load_result", HEALTH_TABLE)
+
+AT_LEAST = 256
+"""Old files of a table that a night folds: those of about two weeks."""
 
 
 class Journal:
@@ -36,35 +42,44 @@ class Journal:
     def of_run(self, table: str, run_id: str) -> list[dict[str, Any]]:
         """Return the rows that a run wrote into a table, without looking at other runs' files."""
         label = _label(run_id)
-        return [
-            row
-            for path in self.files(table)
-            if path.name.startswith(label)
-            for row in pq.ParquetFile(path).read().to_pylist()
-            if row["run_id"] == run_id
-        ]
+        return FoldedTable(self._root, table).rows(
+            lambda name: name.startswith(label), run_id=run_id
+        )
 
     def since(self, table: str, subject: str, first: date) -> list[dict[str, Any]]:
         """Return the rows about ``subject`` of the files written on ``first`` or later."""
-        begin = datetime.combine(first, time(), UTC).timestamp()
-        return [
-            row
-            for path in self.files(table)
-            if f"-{_label(subject)}" in path.name and path.stat().st_mtime >= begin
-            for row in pq.ParquetFile(path).read().to_pylist()
-        ]
+        label = f"-{_label(subject)}"
+        begin = datetime.combine(first, time(), UTC)
+        return FoldedTable(self._root, table).rows(lambda name: label in name, since=begin)
 
     def files(self, table: str) -> list[Path]:
-        """Return the files of a table in a stable order."""
-        return sorted((self._root / table).glob("[!.]*.parquet"))
+        """Return the files of a table that are not folded, in a stable order."""
+        return list(FoldedTable(self._root, table).files().values())
 
     def select(self, table: str, columns: str = "*") -> str | None:
         """Return SQL that reads a table, or None when nothing of it was written yet."""
-        files = self.files(table)
-        if not files:
-            return None
-        listed = ", ".join(quote(str(file)) for file in files)
-        return f"select {columns} from read_parquet([{listed}], union_by_name = true)"
+        return FoldedTable(self._root, table).select(columns)
+
+
+def fold_journal(settings: Settings, *, at_least: int = AT_LEAST) -> int:
+    """Fold the old files of each table into one, so that reading years is as quick as weeks.
+
+    No row changes. Call it under the run lock only.
+
+    Args:
+        settings: Where, and the clock.
+        at_least: How many old files of a table are worth it.
+
+    Returns:
+        How many files were folded away.
+    """
+    before = settings.now() - timedelta(days=FOLD_AFTER_DAYS)
+    return sum(
+        FoldedTable(settings.journal_dir, table).fold(
+            before, at_least=at_least, threads=settings.threads
+        )
+        for table in _FOLDED
+    )
 
 
 def _label(text: str) -> str:

@@ -9,7 +9,7 @@ import duckdb
 import pandas as pd
 
 from pipeline import health, run_log
-from pipeline.database import quote, quote_name
+from pipeline.database import quote_name
 from pipeline.journal import TABLES, Journal
 from pipeline.models import Model
 from pipeline.quality.held import fill_held
@@ -58,19 +58,13 @@ def fill_from_journal(
     if select is not None:
         grain = ", ".join(quote_name(name) for name in model.doc.grain)
         connection.execute(
-            f"insert into {model.name} by name {select} qualify row_number() over "
+            f"insert into {model.name} by name from ({select}) qualify row_number() over "
             f"(partition by {grain} order by {_SAID_AT[table]} desc) = 1"
         )
 
 
-def _health_files(settings: Settings) -> str | None:
-    files = health.recorded_files(settings.journal_dir)
-    listed = ", ".join(quote(str(file)) for file in files)
-    return f"read_parquet([{listed}], union_by_name = true)" if files else None
-
-
 def _fill_nights(connection: duckdb.DuckDBPyConnection, settings: Settings, run_id: str) -> None:
-    relation = _health_files(settings)
+    relation = health.recorded(settings.journal_dir)
     if relation is not None:
         connection.execute(
             f"insert into quality.{health.TABLE} by name {health.select_nights(relation)}"
@@ -80,7 +74,7 @@ def _fill_nights(connection: duckdb.DuckDBPyConnection, settings: Settings, run_
 def _fill_health_of_runs(
     connection: duckdb.DuckDBPyConnection, settings: Settings, run_id: str
 ) -> None:
-    relation = _health_files(settings)
+    relation = health.recorded(settings.journal_dir)
     if relation is not None:
         connection.execute(
             "insert into quality.source_health_run "

@@ -354,6 +354,7 @@ def build(
         BlockedNightError: A blocking dataset was not loaded tonight.
         ConfigurationError: There is nothing to build from, or a model is wrong.
     """
+    from pipeline.journal import fold_journal
     from pipeline.models import load_project
     from pipeline.raw_store import RawStore
     from pipeline.warehouse import Build, Warehouse
@@ -375,6 +376,7 @@ def build(
                 logger.info("nothing new since build %s", manifest["build_id"])
                 run_log.close(settings, run_id, "kept")
                 return {**Build.from_dict(manifest).to_dict(), "is_unchanged": True}
+        fold_journal(settings)
         made = warehouse.build(run_id, only=only, on_model=on_model)
         return {**made.to_dict(), "is_unchanged": False}
 

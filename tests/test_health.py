@@ -206,9 +206,10 @@ def test_a_later_run_of_a_night_counts_unless_it_only_read_again(empty_home: Hom
         health.record(empty_home.settings(NIGHT, hour), run_id, NIGHT, DATASET, [row])
 
     def nights() -> list[tuple[Any, ...]]:
-        files = [str(file) for file in health.recorded_files(empty_home.path / "journal")]
+        relation = health.recorded(empty_home.path / "journal")
+        assert relation is not None
         with open_scratch() as connection:
-            sql = health.select_nights(f"read_parquet({files})")
+            sql = health.select_nights(relation)
             return connection.execute(f"select status, run_id from ({sql})").fetchall()
 
     say("one", 1, "unavailable", "no answer")

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
-from nights import FIRST_DAY, LAST_HISTORY_DAY, NIGHTS, SEED, Home, copy_home
+from nights import FIRST_DAY, LAST_HISTORY_DAY, NIGHTS, SEED, Home, copy_home, run_time
 from small_project import write_small_project
 
 from pipeline import fetching, run_log, steps
 from pipeline.alerts.findings import collect
 from pipeline.errors import BlockedNightError
+from pipeline.folded import FOLD_AFTER_DAYS
 from pipeline.importing import find_files, import_file
+from pipeline.journal import AT_LEAST
 from pipeline.models import load_project
 from pipeline.sandbox.faults import FaultBoard
 from pipeline.sandbox.history import export_history
@@ -232,3 +237,21 @@ def test_what_is_in_quarantine_is_counted_in_the_file(small_home: Home) -> None:
     assert (found["status"], found["row_count"], found["open_count"]) == ("open", 2, 2)
     assert found["kept_out_fraction"] == pytest.approx(2 / found["checked_count"])
     assert found["checked_count"] > 100
+
+
+def test_a_build_folds_the_old_files_of_the_journal(small_home: Home) -> None:
+    night = NIGHTS[0]
+    folder = small_home.path / "journal" / "load_result"
+    young = sorted(folder.iterdir())
+    old = (run_time(night) - timedelta(days=FOLD_AFTER_DAYS + 1)).timestamp()
+    for number in range(AT_LEAST):
+        copy = folder / f"older-{number}.parquet"
+        shutil.copyfile(young[number % len(young)], copy)
+        os.utime(copy, (old, old))
+
+    settings = small_home.settings(night)
+    steps.publish(settings, steps.audit(settings, steps.build(settings, night, "later")))
+
+    assert sorted(folder.iterdir()) == young
+    words = sum(pq.read_metadata(path).num_rows for path in young)
+    assert small_home.query("select count(*) from quality.load_result") == [(words,)]

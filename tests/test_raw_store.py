@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
-from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from crashes import CrashError, crash_at
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -262,32 +261,6 @@ def test_append_after_a_compaction_still_adds_nothing_twice(store: RawStore) -> 
     small_files(store)
     store.compact(EQUITY)
     assert append(store, closes(1.0, None, 8.0), hours=20) == AppendReport(0, 0, 3)
-
-
-class CrashError(BaseException):
-    """Stands for a power cut: nothing catches it."""
-
-
-def crash_at(number: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Crash instead of doing the ``number``-th rename or removal; returns what was done."""
-    done: list[str] = []
-
-    def counted(name: str) -> Callable[..., Any]:
-        real = getattr(os, name)
-
-        def call(*arguments: Any, **options: Any) -> Any:
-            if str(arguments[0]).endswith(".tmp") and name == "unlink":
-                return real(*arguments, **options)
-            if len(done) == number:
-                raise CrashError
-            done.append(f"{name} {Path(os.fspath(arguments[-1])).name}")
-            return real(*arguments, **options)
-
-        return call
-
-    for name in ("replace", "unlink"):
-        monkeypatch.setattr(os, name, counted(name))
-    return done
 
 
 def test_a_crash_at_any_point_of_a_compaction_is_mended_by_recover(

@@ -13,6 +13,8 @@ from pipeline.settings import load_settings
 
 app = typer.Typer()
 
+_JOURNAL_FILES_WORTH_IT = 8
+
 
 @app.command()
 def rollback(
@@ -33,8 +35,9 @@ def rollback(
 
 @app.command()
 def compact() -> None:
-    """Fold the many small raw files of many nights into few; no row changes."""
+    """Fold the many small files of many nights, raw and journal, into few; no row changes."""
     from pipeline.datasets import DATASETS
+    from pipeline.journal import fold_journal
     from pipeline.lock import run_lock
     from pipeline.raw_store import RawStore
 
@@ -43,6 +46,7 @@ def compact() -> None:
     with run_lock(settings.home, run_id=new_run_id(settings, "compact")):
         store.recover()
         folded = sum(store.compact(dataset) for dataset in DATASETS.values())
+        folded += fold_journal(settings, at_least=_JOURNAL_FILES_WORTH_IT)
     console.out.print(f"folded {folded} files")
 
 
