@@ -80,6 +80,9 @@ class Settings(BaseSettings):
     smtp_user: str | None = None
     smtp_password: SecretStr | None = None
     smtp_starttls: bool = False
+    smtp_implicit_tls: bool = Field(
+        default=False, description="TLS from the first byte on, as on port 465; not with STARTTLS"
+    )
     smtp_timeout_seconds: float = Field(default=30.0, gt=0)
     alert_from: str = "tidemark@localhost"
     alert_to: str = Field(

@@ -74,7 +74,8 @@ def connected(settings: Settings) -> Iterator[smtplib.SMTP]:
     """Yield a connection to the mail server, encrypted and logged in as the settings say.
 
     Raises:
-        ConfigurationError: No server is set, or a password would cross the network in clear.
+        ConfigurationError: No server is set, both kinds of TLS are, or a password would cross
+            the network in clear.
         OSError: The server could not be reached, did not answer in time, or refused the
             login (``smtplib.SMTPException`` is an ``OSError``).
     """
@@ -82,9 +83,12 @@ def connected(settings: Settings) -> Iterator[smtplib.SMTP]:
         raise ConfigurationError(
             "TIDEMARK_ALERT_TO is set but TIDEMARK_SMTP_HOST is not; set both or neither"
         )
-    client = smtplib.SMTP(
-        settings.smtp_host, settings.smtp_port, timeout=settings.smtp_timeout_seconds
-    )
+    if settings.smtp_starttls and settings.smtp_implicit_tls:
+        raise ConfigurationError(
+            "TIDEMARK_SMTP_STARTTLS and TIDEMARK_SMTP_IMPLICIT_TLS are both true; a server speaks "
+            "TLS from the first byte (port 465) or begins it later (25, 587): keep one of them"
+        )
+    client = _connect(settings, settings.smtp_host)
     try:
         if settings.smtp_starttls:
             client.starttls(context=ssl.create_default_context())
@@ -93,6 +97,14 @@ def connected(settings: Settings) -> Iterator[smtplib.SMTP]:
         yield client
     finally:
         _quit(client)
+
+
+def _connect(settings: Settings, host: str) -> smtplib.SMTP:
+    port, timeout = settings.smtp_port, settings.smtp_timeout_seconds
+    if settings.smtp_implicit_tls:
+        context = ssl.create_default_context()
+        return smtplib.SMTP_SSL(host, port, timeout=timeout, context=context)
+    return smtplib.SMTP(host, port, timeout=timeout)
 
 
 def _quit(client: smtplib.SMTP) -> None:
@@ -153,10 +165,11 @@ def mail_address(value: str, variable: str) -> str:
 
 
 def _login(client: smtplib.SMTP, host: str, user: str, settings: Settings) -> None:
-    if not settings.smtp_starttls and not is_loopback(host):
+    is_encrypted = settings.smtp_starttls or settings.smtp_implicit_tls
+    if not is_encrypted and not is_loopback(host):
         raise ConfigurationError(
-            f"TIDEMARK_SMTP_USER is set for {host} without TIDEMARK_SMTP_STARTTLS=true: "
-            "the password would cross the network in clear"
+            f"TIDEMARK_SMTP_USER is set for {host} without TIDEMARK_SMTP_STARTTLS=true or "
+            "TIDEMARK_SMTP_IMPLICIT_TLS=true: the password would cross the network in clear"
         )
     password = settings.smtp_password.get_secret_value() if settings.smtp_password else ""
     client.login(user, password)

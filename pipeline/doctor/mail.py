@@ -13,6 +13,8 @@ from pipeline.doctor.finding import Finding
 from pipeline.errors import ConfigurationError
 from pipeline.settings import Settings
 
+IMPLICIT_TLS_PORT = 465
+
 
 def outbox(settings: Settings) -> Iterator[Finding]:
     """Do alerts wait, or were some given up?"""
@@ -59,13 +61,13 @@ def server(settings: Settings) -> Iterator[Finding]:
     try:
         with connected(settings) as client:
             client.ehlo_or_helo_if_needed()
-            said = "with STARTTLS" if settings.smtp_starttls else "without encryption"
+            said = _encryption(settings)
     except (OSError, ConfigurationError) as exc:
         yield Finding(
             "mail server",
             "fail",
             f"{settings.smtp_host}:{settings.smtp_port}: {type(exc).__name__}: {exc}",
-            "see TIDEMARK_SMTP_* in .env.example",
+            _what_next(settings),
         )
         return
     yield Finding(
@@ -73,6 +75,18 @@ def server(settings: Settings) -> Iterator[Finding]:
         "ok",
         f"{settings.smtp_host}:{settings.smtp_port} answers, {said}; {len(recipients)} recipients",
     )
+
+
+def _encryption(settings: Settings) -> str:
+    if settings.smtp_implicit_tls:
+        return "with TLS"
+    return "with STARTTLS" if settings.smtp_starttls else "without encryption"
+
+
+def _what_next(settings: Settings) -> str:
+    if settings.smtp_port == IMPLICIT_TLS_PORT and not settings.smtp_implicit_tls:
+        return "port 465 speaks TLS from the first byte: set TIDEMARK_SMTP_IMPLICIT_TLS=true"
+    return "see TIDEMARK_SMTP_* in .env.example"
 
 
 def compose_test(settings: Settings) -> bool:

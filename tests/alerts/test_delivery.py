@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 from alert_scenes import NIGHT, SILENT, at, make_alert_settings, publish, run_night
-from smtp_server import Inbox, free_port, serving
+from smtp_server import Inbox, free_port, serving, serving_tls
 
 from pipeline.alerts import delivery
 from pipeline.alerts.delivery import deliver
 from pipeline.alerts.outbox import Delivery, Entry, Outbox
+from pipeline.doctor import mail as doctor_mail
 from pipeline.errors import AlertError, ConfigurationError
 from pipeline.settings import Settings
 
@@ -118,6 +119,58 @@ def test_starttls_and_login(
         assert deliver(settings) == 1
     assert inbox.logins == [(b"tide", b"right")]
     assert statuses(settings) == {"ops@example.org": ("sent", 1)}
+
+
+def doctor_says(settings: Settings) -> tuple[str, str, str]:
+    (finding,) = doctor_mail.server(settings)
+    return finding.status, finding.detail, finding.next_step
+
+
+def test_tls_from_the_first_byte_and_login(
+    home: Path, server_tls: ssl.SSLContext, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    inbox = Inbox()
+    # aiosmtpd knows only of the TLS that STARTTLS has begun
+    options = {"authenticator": inbox.authenticate, "auth_require_tls": False}
+    with serving_tls(inbox, server_tls, **options) as port:
+        settings = to_server(
+            home, port, smtp_implicit_tls=True, smtp_user="tide", smtp_password="right"
+        )
+        make_entry(settings)
+        assert deliver(settings) == 1
+        status, detail, _ = doctor_says(settings)
+    assert (status, detail) == ("ok", f"127.0.0.1:{port} answers, with TLS; 1 recipients")
+    assert inbox.logins == [(b"tide", b"right")] * 2
+    assert statuses(settings) == {"ops@example.org": ("sent", 1)}
+
+
+def test_tls_from_the_first_byte_without_a_trusted_certificate_sends_nothing(
+    home: Path, server_tls: ssl.SSLContext
+) -> None:
+    inbox = Inbox()
+    with serving_tls(inbox, server_tls) as port:
+        settings = to_server(home, port, smtp_implicit_tls=True)
+        make_entry(settings)
+        with pytest.raises(AlertError, match="certificate"):
+            deliver(settings)
+    assert not inbox.envelopes
+    assert statuses(settings) == {"ops@example.org": ("waiting", 1)}
+
+
+def test_the_two_kinds_of_tls_exclude_each_other(home: Path) -> None:
+    settings = to_server(home, free_port(), smtp_starttls=True, smtp_implicit_tls=True)
+    make_entry(settings)
+    with pytest.raises(ConfigurationError, match="keep one of them"):
+        deliver(settings)
+
+
+def test_the_doctor_knows_port_465(home: Path) -> None:
+    status, _, next_step = doctor_says(to_server(home, 465, smtp_timeout_seconds=0.5))
+    assert status == "fail"
+    assert "TIDEMARK_SMTP_IMPLICIT_TLS=true" in next_step
+    _, _, next_step = doctor_says(to_server(home, free_port()))
+    assert "IMPLICIT" not in next_step
 
 
 def test_starttls_without_a_trusted_certificate_sends_nothing(
