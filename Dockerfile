@@ -1,28 +1,48 @@
-# One image for every service: Airflow, the command line, the sandbox.
+# One image for every service: Airflow's parts, the command line, the sandbox.
+#   docker build --build-arg BASE_IMAGE=python:3.13-slim -t tidemark:local .
 ARG BASE_IMAGE=python:3.12-slim
 
 FROM ${BASE_IMAGE} AS build
-ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+ENV PIP_CACHE_DIR=/var/cache/pip PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
-COPY requirements.lock ./
-RUN python3 -m venv /opt/venv && /opt/venv/bin/pip install --require-hashes -r requirements.lock
+COPY requirements-image.lock ./
+RUN --mount=type=cache,target=/var/cache/pip \
+    python3 -m venv /opt/venv \
+    && /opt/venv/bin/pip install --no-compile --no-deps --require-hashes -r requirements-image.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY pipeline pipeline
 COPY sql sql
 COPY dags dags
-RUN /opt/venv/bin/pip install --no-deps --no-build-isolation .
+# What no container needs goes, the packages' own tests first. Byte code stays, as nothing can be
+# written at run time; it names no times, so that the same files give the same layer.
+RUN /opt/venv/bin/pip install --no-compile --no-deps --no-build-isolation --no-index . \
+    && /opt/venv/bin/pip check \
+    && /opt/venv/bin/pip uninstall --quiet --yes hatchling editables \
+    && packages=$(echo /opt/venv/lib/python3.*/site-packages) \
+    && cd "$packages" \
+    && find numpy pandas pyarrow scipy statsmodels -type d -name tests -prune \
+        -exec rm -rf {} + \
+    && rm -rf pyarrow/include pyarrow/src pip pip-*.dist-info /opt/venv/bin/pip* \
+    && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv/lib
 
 FROM ${BASE_IMAGE}
+# Named volumes get owner and mode from these folders when they are first mounted.
 RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin tidemark \
-    && install -d -o tidemark -g tidemark /data /airflow
+    && install -d -o tidemark -g tidemark -m 0755 /data \
+    && install -d -o tidemark -g tidemark -m 0700 /airflow /logs /broker \
+        /secrets/airflow /secrets/database /secrets/broker /secrets/web
 COPY --from=build /opt/venv /opt/venv
 COPY dags /opt/tidemark/dags
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
     TIDEMARK_HOME=/data \
     AIRFLOW_HOME=/airflow \
     AIRFLOW__CORE__DAGS_FOLDER=/opt/tidemark/dags \
     AIRFLOW__CORE__LOAD_EXAMPLES=false
 USER tidemark
 WORKDIR /data
+# For a container that runs all of Airflow; docker-compose.yml has one for each part.
+HEALTHCHECK --interval=30s --timeout=15s --start-period=180s --retries=5 \
+    CMD ["python3", "-m", "pipeline.deployment.health"]
 CMD ["tidemark", "--help"]

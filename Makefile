@@ -80,6 +80,7 @@ lock: ## Renew the lock files from pyproject.toml (UPGRADE=1 also raises pins; n
 	@[ -n "$(UV)" ] || { echo "make lock needs uv, which one 'pip install uv' brings" >&2; exit 1; }
 	@$(call compile,requirements.lock,)
 	@$(call compile,requirements-dev.lock,--extra dev --constraints requirements.lock)
+	@$(call compile,requirements-image.lock,--extra airflow-postgres --extra celery --constraints requirements.lock)
 
 hooks: $(STAMP) ## Have git run the checks before each commit
 	$(BIN)/pre-commit install

@@ -34,6 +34,7 @@ def run_demo(folder: Path, nights: int, console: Console) -> None:
     Raises:
         PublishError: A night did not end in a published file.
     """
+    from pipeline.sandbox.filling import load_history
     from pipeline.sandbox.server import create_server
 
     started = time.monotonic()
@@ -43,7 +44,11 @@ def run_demo(folder: Path, nights: int, console: Console) -> None:
     days = [last_day - timedelta(days=back) for back in reversed(range(nights))]
     with create_server(SEED, first_day=FIRST_DAY) as sandbox:
         console.print(f"A simulated market answers at {sandbox.base_url}")
-        _load_history(sandbox, folder, days[0] - timedelta(days=1), console)
+        history = folder / "history"
+        history.mkdir()
+        last = days[0] - timedelta(days=1)
+        settings = Settings(home=folder / "home")
+        load_history(settings, sandbox.market, FIRST_DAY, last, history, console.print)
         _prepare_airflow(folder)
         for day in days:
             _run_night(sandbox, folder, day, console)
@@ -55,24 +60,6 @@ def run_demo(folder: Path, nights: int, console: Console) -> None:
         f"Done in {time.monotonic() - started:.0f} seconds.",
         soft_wrap=True,
     )
-
-
-def _load_history(sandbox: Sandbox, folder: Path, last: date, console: Console) -> None:
-    from pipeline.importing import find_files, import_file
-    from pipeline.sandbox.history import ALL_DATASETS, export_history
-    from pipeline.sandbox.messages import World
-    from pipeline.sandbox.references import export_references
-
-    history = folder / "history"
-    history.mkdir()
-    settings = Settings(home=folder / "home")
-    export_history(sandbox.market.until(last), history, FIRST_DAY, last, ALL_DATASETS)
-    export_references(World(sandbox.market, _night_after(last)), history, settings.sql_dir)
-    for file in find_files(history):
-        report = import_file(settings, file, "demo-import")
-        if report.error:
-            raise PublishError(f"the simulated history did not pass the gate: {report.error}")
-        console.print(f"Imported {report.added:,} rows of {report.dataset} up to {last}")
 
 
 def _environment(folder: Path) -> dict[str, str]:
@@ -93,16 +80,11 @@ def _prepare_airflow(folder: Path) -> None:
     _call([sys.executable, "-m", "airflow", "db", "migrate"], folder, {})
 
 
-def _night_after(day: date) -> datetime:
-    """Return one o'clock in the night after a day."""
-    return datetime.combine(day + timedelta(days=1), datetime.min.time(), tzinfo=UTC) + timedelta(
-        hours=1
-    )
-
-
 def _run_night(sandbox: Sandbox, folder: Path, day: date, console: Console) -> None:
     """Run the DAG for one day as if it were one o'clock in the night after it."""
-    now = _night_after(day)
+    from pipeline.sandbox.filling import night_after
+
+    now = night_after(day)
     started = time.monotonic()
     _call(
         [sys.executable, "-m", "pipeline.airflow_run", "market_nightly", day.isoformat()],

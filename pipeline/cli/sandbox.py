@@ -75,3 +75,16 @@ def sandbox_export(
     folder.mkdir(parents=True, exist_ok=True)
     for path in export_history(market, folder, first, last):
         console.out.print(f"wrote {path}")
+
+
+@sandbox_app.command("fill")
+def sandbox_fill(
+    seed: int = 7,
+    first_day: FirstDay = _FIRST_DAY,
+    coins: Annotated[int, typer.Option(help="Coins listed on the first day.")] = 300,
+) -> None:
+    """Give a home that asks the sandbox the market's history, unless it has published."""
+    from pipeline.sandbox.filling import fill_home
+
+    if not fill_home(load_settings(), seed, first_day.date(), coins, console.out.print):
+        console.out.print("the home has published; it is left as it is")
