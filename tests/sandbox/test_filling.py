@@ -23,6 +23,7 @@ def settings_of(home: Path, vendor_root_url: str | None = "http://localhost:8089
     )
 
 
+@pytest.mark.slow
 def test_a_home_gets_the_days_before_the_night_and_gets_them_once(tmp_path: Path) -> None:
     settings, told = settings_of(tmp_path), list[str]()
     assert fill_home(settings, 7, FIRST, 40, told.append)
