@@ -17,7 +17,7 @@ import logging
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -578,8 +578,3 @@ def _code_commit() -> str | None:
         return (git / head[5:]).read_text().strip() if head.startswith("ref: ") else head
     except OSError:
         return None
-
-
-def read_built_at(manifest: dict[str, Any]) -> datetime:
-    """Return when the build behind a manifest began, in UTC."""
-    return datetime.fromisoformat(manifest["built_at"]).astimezone(UTC)

@@ -55,10 +55,6 @@ class Perp:
         """Number of its random streams."""
         return self.coin_number + (_USDC_SUBJECT if self.quote_asset == "USDC" else 0)
 
-    def hours_on(self, index: int) -> int:
-        """Return the hours between two fundings on a day."""
-        return self.funding_hours if index < INTERVAL_CHANGE_INDEX else self.changed_hours
-
     def is_listed(self, index: int) -> bool:
         """Tell whether it trades on a day."""
         return self.onboard_index <= index < self.delisting_index

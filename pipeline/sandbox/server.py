@@ -9,8 +9,7 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -329,18 +328,6 @@ def create_server(
     router = Router(growing, board, Timing(slow_seconds))
     drip_seconds = slow_seconds * _DRIP_LENGTH / _DRIP_PIECES
     return Sandbox(_HttpServer((host, port), router, clock, drip_seconds))
-
-
-def serve(seed: int = 7, **options: Any) -> Sandbox:
-    """Start a sandbox in the background; the caller closes it. Options of ``create_server``."""
-    return create_server(seed, **options).start()
-
-
-@contextmanager
-def running_sandbox(seed: int = 7, **options: Any) -> Iterator[str]:
-    """Run a sandbox in the background and yield its base URL. Options of ``create_server``."""
-    with create_server(seed, **options) as sandbox:
-        yield sandbox.base_url
 
 
 def run_forever(

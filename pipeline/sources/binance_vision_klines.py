@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 FIRST_MICROSECONDS = 10**14
 
-Candles = dict[date, dict[str, float | None]]
-
 
 class _VisionKlines(VisionSource):
     """Daily candles: a month's file where a whole month is wanted and over, else a day's."""

@@ -60,8 +60,7 @@ def correlate_ranks(first: Any, second: Any) -> RankTest:
 
     Returns:
         -1 to 1 with the p-value of ``scipy.stats.spearmanr``; NaN for fewer than 3 pairs or
-        a constant side. Of a signal and what followed it, it is the rank information
-        coefficient; windows that overlap need ``rank_information``.
+        a constant side.
     """
     from scipy import stats
 
@@ -70,26 +69,6 @@ def correlate_ranks(first: Any, second: Any) -> RankTest:
         return RankTest(NAN, NAN, len(a))
     found = stats.spearmanr(a, b)
     return RankTest(float(found.statistic), float(found.pvalue), len(a))
-
-
-def rank_information(signal: Any, outcome: Any, overlap_days: int = 1) -> RankTest:
-    """Return the rank information coefficient of a daily signal and what followed.
-
-    Args:
-        signal: The signal of each day, in time order; pairs with a missing value are left out.
-        outcome: What followed each day.
-        overlap_days: Days over which each outcome reaches.
-
-    Returns:
-        Spearman's correlation; its p-value has n / ``overlap_days`` observations, since the
-        outcomes of neighbouring days overlap, and is NaN with 3 or fewer of those.
-    """
-    from pipeline.statistics.correlation import SPEARMAN_FACTOR, fisher_p_value
-
-    found = correlate_ranks(signal, outcome)
-    independent = as_floats(found.observation_count / overlap_days)
-    p_value = float(fisher_p_value(as_floats(found.value), independent, SPEARMAN_FACTOR))
-    return RankTest(found.value, p_value, found.observation_count)
 
 
 def compare_groups(first: Any, second: Any) -> RankTest:

@@ -13,7 +13,7 @@ import requests
 from pipeline.errors import ConfigurationError
 from pipeline.sandbox import server as sandbox_server
 from pipeline.sandbox.market import GrowingMarket
-from pipeline.sandbox.server import Sandbox, create_server, run_forever, running_sandbox, serve
+from pipeline.sandbox.server import Sandbox, create_server, run_forever
 
 FIRST_DAY = date(2024, 1, 1)
 NOW = datetime(2024, 3, 15, 1, 10, tzinfo=UTC)
@@ -198,19 +198,6 @@ def test_server_can_be_closed_twice_and_without_a_start(growing: GrowingMarket) 
     sandbox = create_server(market=growing)
     sandbox.close()
     sandbox.close()
-
-
-def test_running_sandbox_yields_its_address() -> None:
-    with running_sandbox(seed=7, first_day=FIRST_DAY, coin_count=60) as base_url:
-        assert requests.get(base_url + "/healthz", timeout=10).json() == {"status": "ok"}
-
-
-def test_serve_starts_at_once(growing: GrowingMarket) -> None:
-    sandbox = serve(market=growing)
-    try:
-        assert requests.get(sandbox.base_url + "/healthz", timeout=10).ok
-    finally:
-        sandbox.close()
 
 
 def test_url_refuses_an_unknown_vendor_and_a_naive_time(sandbox: Sandbox) -> None:

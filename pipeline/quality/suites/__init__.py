@@ -49,5 +49,5 @@ def suite_for(dataset: Dataset) -> tuple[Rule, ...]:
 
 
 def all_rules() -> tuple[Rule, ...]:
-    """Return the rules of every dataset, for the data dictionary and the runbook."""
+    """Return the rules of every dataset."""
     return tuple(rule for dataset in DATASETS.values() for rule in suite_for(dataset))
