@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import smtplib
 import ssl
-import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from ipaddress import ip_address
 
 from pipeline.errors import ConfigurationError
 from pipeline.settings import Settings
+from pipeline.text import visible, visible_lines
 
 SUBJECT_MAX_CHARACTERS = 200
 
@@ -46,7 +46,7 @@ def compose_message(
     Args:
         sender: Who sends, as in the header.
         recipients: Who is named as receiving it.
-        subject: One line; line breaks and control characters in it become spaces.
+        subject: One line; line breaks in it become spaces.
         text: The plain twin, with the same facts as ``html``.
         html: A whole HTML document in which foreign text is already escaped.
         message_id: The same for every try to send the mail; made up where there is none.
@@ -61,8 +61,8 @@ def compose_message(
     message["Message-ID"] = message_id or make_msgid(domain=domain_of(sender))
     message["Auto-Submitted"] = "auto-generated"
     # In seven bits, so that every server on the way takes it.
-    message.set_content(printable(text), cte="quoted-printable")
-    message.add_alternative(printable(html), subtype="html", cte="quoted-printable")
+    message.set_content(visible_lines(text), cte="quoted-printable")
+    message.add_alternative(visible_lines(html), subtype="html", cte="quoted-printable")
     if chart is not None:
         page = list(message.iter_parts())[-1]
         page.add_related(chart.png, "image", "png", cid=f"<{CHART_ID}>", filename="chart.png")
@@ -120,36 +120,12 @@ def domain_of(address: str) -> str:
     return parseaddr(address)[1].rpartition("@")[2]
 
 
-def printable(text: str) -> str:
-    """Return ``text`` without what could hide or reorder it, or could not be encoded.
-
-    Vendors' names arrive with control characters, direction overrides and lone
-    surrogates. Line feeds and tabs stay.
-    """
-    return "".join(
-        character if character in "\n\t" else _replacement(character)
-        for character in text.replace("\r\n", "\n")
-    )
-
-
 def one_line(text: str, max_characters: int | None = None) -> str:
-    """Return ``text`` on one line, cut with an ellipsis when longer than allowed."""
-    line = " ".join(printable(text).split())
+    """Return ``text`` on one line as ``visible`` shows it, cut with an ellipsis when too long."""
+    line = visible(" ".join(text.split()))
     if max_characters is not None and len(line) > max_characters:
         line = line[: max_characters - 1].rstrip() + "…"
     return line
-
-
-def _replacement(character: str) -> str:
-    match unicodedata.category(character):
-        case "Cc" | "Zl" | "Zp":
-            return " "
-        case "Cf":
-            return ""
-        case "Cs":
-            return "\N{REPLACEMENT CHARACTER}"
-        case _:
-            return character
 
 
 def mail_address(value: str, variable: str) -> str:

@@ -8,7 +8,10 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from pipeline.alerts.mail import CHART_ID, printable
+from pipeline.alerts.mail import CHART_ID
+from pipeline.text import visible
+
+_BLANKS = str.maketrans("\r\n\t", "   ")
 
 
 class Mail(NamedTuple):
@@ -28,15 +31,15 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        finalize=_printable,
+        finalize=_shown,
     )
 
 
-def _printable(value: Any) -> Any:
-    """Take out of every inserted text what could hide, reorder or begin a line; mark-up is ours."""
+def _shown(value: Any) -> Any:
+    """Spell out what could hide, reorder or begin a line in an inserted text; mark-up is ours."""
     if isinstance(value, Markup | int | float):
         return value
-    return printable(str(value)).translate({ord("\n"): " ", ord("\t"): " "})
+    return visible(str(value).translate(_BLANKS))
 
 
 def render(template: str, subject: str, chart_alt: str | None = None, **words: Any) -> Mail:

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 import requests
 from pydantic import SecretStr
 
-from pipeline.alerts.mail import is_loopback, one_line, printable
+from pipeline.alerts.mail import is_loopback, one_line
 from pipeline.errors import ConfigurationError
+from pipeline.text import visible_lines
 
 TIMEOUT_SECONDS = 20.0
 TEXT_MAX_CHARACTERS = 3_000
@@ -20,7 +21,7 @@ VARIABLE = "TIDEMARK_ALERT_WEBHOOK_URL"
 
 def payload(subject: str, text: str) -> dict[str, str]:
     """Return the JSON of one alert; what Slack reads as markup or as a mention is escaped."""
-    body = printable(text).strip()
+    body = visible_lines(text).strip()
     if len(body) > TEXT_MAX_CHARACTERS:
         body = body[:TEXT_MAX_CHARACTERS].rstrip() + "\n… the mail has the rest."
     return {"text": f"*{_escaped(one_line(subject))}*\n{_escaped(body)}"}

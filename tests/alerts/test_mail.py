@@ -17,7 +17,7 @@ from alert_scenes import (
 )
 from hostile_names import HOSTILE_NAMES, faults_in_html, faults_in_one_line
 
-from pipeline.alerts.mail import compose_message, mail_address, printable
+from pipeline.alerts.mail import compose_message, mail_address, one_line
 from pipeline.alerts.routes import read_routes
 from pipeline.errors import ConfigurationError
 
@@ -47,8 +47,9 @@ def test_subject_is_cut_before_mail_programs_cut_it() -> None:
     assert message["Subject"].endswith("…")
 
 
-def test_printable_keeps_names_of_every_script() -> None:
-    assert printable("柴犬 coin é\tß\n") == "柴犬 coin é\tß\n"
+def test_a_line_keeps_names_of_every_script_and_spells_out_what_acts() -> None:
+    assert one_line(" 柴犬 coin\té\r\nß می‌خواهم 👨‍👩‍👧\n") == "柴犬 coin é ß می‌خواهم 👨‍👩‍👧"
+    assert one_line("B\u202eT\x1b[31m\x00C") == r"B\u202eT\x1b[31m\x00C"
 
 
 @pytest.mark.parametrize("address", ["ops", "ops@", "ops@example.org\nBcc: all@example.org"])

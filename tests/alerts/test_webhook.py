@@ -54,7 +54,7 @@ def chat(*statuses: int) -> Iterator[tuple[str, list[dict[str, str]]]]:
 
 def test_what_slack_reads_as_markup_or_a_mention_is_escaped() -> None:
     text = payload("late", "a <!channel> & <https://evil.example|bank>\u202e")["text"]
-    assert text == "*late*\na &lt;!channel&gt; &amp; &lt;https://evil.example|bank&gt;"
+    assert text == "*late*\na &lt;!channel&gt; &amp; &lt;https://evil.example|bank&gt;\\u202e"
     assert len(payload("late", "x" * 9_000)["text"]) < 4_000
 
 
