@@ -14,6 +14,7 @@
     ├── QualityError              the rows do not pass the gate
     ├── AuditError                the built file does not pass the audits
     ├── PublishError              the built file could not be put in place
+    ├── LedgerError               the ledger has lost or changed what it held
     ├── BackupError               a backup is damaged or could not be written
     └── AlertError                an alert could not be delivered yet
 
@@ -75,6 +76,10 @@ class AuditError(TidemarkError):
 
 class PublishError(TidemarkError):
     """A built warehouse could not be put in place."""
+
+
+class LedgerError(TidemarkError):
+    """The ledger has lost or changed what it held, which cannot be made again."""
 
 
 class BackupError(TidemarkError):

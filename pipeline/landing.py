@@ -7,6 +7,7 @@
 * ``<fetched_at>-<run_id>-<name>-<sha12>.meta.json``: one per response: where it came from,
   when, with which headers, and the full sha256 of the body. It is written last: a body
   without one was never landed.
+* ``<body>.pruned``: in place of a body whose rows are stored and which was old enough to go.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from pipeline.files import clear_leftovers, write_in_order
 from pipeline.sources.http import HttpResponse
 
 _META = ".meta.json"
+PRUNED = ".pruned"
+"""What a body that upkeep has deleted leaves in its place, with the time of it inside."""
 
 
 @dataclass(frozen=True)
@@ -183,6 +186,12 @@ class Landing:
             with gzip.open(path) as handle:
                 body = handle.read(payload.size_bytes + 1)
         except (OSError, EOFError, zlib.error) as exc:
+            marker = path.with_name(path.name + PRUNED)
+            if isinstance(exc, FileNotFoundError) and marker.exists():
+                raise PayloadError(
+                    f"{payload.market_date}: {payload.path} was pruned on "
+                    f"{marker.read_text()[:10]}, its rows being stored; a backup from before has it"
+                ) from exc
             raise PayloadError(
                 f"{payload.market_date}: {payload.path} cannot be read ({type(exc).__name__}); "
                 "restore the landing archive, or fetch again"

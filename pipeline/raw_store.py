@@ -299,6 +299,11 @@ class RawStore:
             names += [f"{file.parent.name}/{part}" for part in json.loads(metadata[_PARTS_KEY])]
         return sorted(names)
 
+    def foldable_count(self, dataset: Dataset, *, at_least: int = 8) -> int:
+        """Return how many files ``compact`` would fold."""
+        counts = [len(_files_in(folder)) for folder in _folders(self._root / dataset.name)]
+        return sum(count for count in counts if count >= max(at_least, 2))
+
     def compact(self, dataset: Dataset, *, at_least: int = 8) -> int:
         """Fold a source's files into one when there are at least ``at_least`` of them.
 

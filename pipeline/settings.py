@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AnyHttpUrl, AwareDatetime, Field, SecretStr, ValidationError
+from pydantic import AnyHttpUrl, AwareDatetime, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline.errors import ConfigurationError
@@ -19,6 +19,9 @@ def _shipped(folder: str) -> Path:
     checkout = _REPOSITORY / folder
     return checkout if checkout.is_dir() else Path(__file__).resolve().parent / f"_{folder}"
 
+
+LANDING_KEPT_DAYS_MIN = 30
+"""Nights hold an answer against those before, and mended parsers read some weeks again."""
 
 Weekday = Literal["", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
@@ -70,10 +73,29 @@ class Settings(BaseSettings):
     data_docs_runs_kept: int = Field(
         default=14, ge=0, description="runs of which Data Docs are kept; 0 makes none"
     )
+    unpublished_builds_kept: int = Field(
+        default=3, ge=1, description="builds that failed or were only looked at, kept for a look"
+    )
+    landing_kept_days: int = Field(
+        default=0, ge=0, description="days after which stored bodies may go; 0 keeps all"
+    )
+    logs_kept_days: int = Field(default=90, ge=0, description="days of logs; 0 keeps all")
+    log_dir: Path | None = Field(default=None, description="where logs are pruned; none by default")
+    backup_dir: Path | None = Field(default=None, description="where upkeep makes a backup a day")
+    backups_kept: int = Field(default=30, ge=1, description="backups that upkeep keeps")
     lock_timeout_seconds: float = Field(default=0.0, ge=0)
     threads: int | None = Field(
         default=None, ge=1, description="DuckDB threads; all cores by default"
     )
+
+    @field_validator("landing_kept_days")
+    @classmethod
+    def _keep_bodies_for_a_month(cls, days: int) -> int:
+        if 0 < days < LANDING_KEPT_DAYS_MIN:
+            raise ValueError(
+                f"bodies are read again for weeks; keep {LANDING_KEPT_DAYS_MIN} days or 0 for all"
+            )
+        return days
 
     smtp_host: str | None = None
     smtp_port: int = 25

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import audit_trace, errors, health, run_log
@@ -47,6 +48,7 @@ _FINAL_ERRORS = (
     errors.AuditError,
     errors.BlockedNightError,
     errors.ConfigurationError,
+    errors.LedgerError,
     errors.PayloadError,
     errors.QualityError,
     errors.UnobtainableError,
@@ -555,6 +557,46 @@ def watch_nights(settings: Settings) -> int:
     from pipeline.alerts.deadman import compose_missing_night
 
     return compose_missing_night(settings)
+
+
+def do_chore(
+    settings: Settings,
+    name: str,
+    run_id: str,
+    *,
+    is_dry_run: bool = False,
+    wait_seconds: float | None = None,
+    log_dir: str | None = None,
+) -> dict[str, Any]:
+    """Do one chore of the upkeep; see ``pipeline.upkeep``.
+
+    Returns:
+        ``chore``, ``file_count``, ``byte_count`` and ``sentence``.
+
+    Raises:
+        TidemarkError: It could not be done; ``watch_upkeep`` tells of it.
+    """
+    from pipeline import upkeep
+
+    return upkeep.do_chore(
+        settings,
+        name,
+        run_id,
+        is_dry_run=is_dry_run,
+        wait_seconds=wait_seconds,
+        log_dir=Path(log_dir) if log_dir else None,
+    ).to_dict()
+
+
+def watch_upkeep(settings: Settings) -> int:
+    """Put an alert into the outbox when a chore failed, or no longer does.
+
+    Returns:
+        How many alerts were composed.
+    """
+    from pipeline.upkeep.findings import compose_upkeep
+
+    return compose_upkeep(settings)
 
 
 def refresh(

@@ -9,7 +9,8 @@ import typer
 from rich.markup import escape
 
 from pipeline.cli import console
-from pipeline.cli.options import new_run_id
+from pipeline.cli.options import AsJson, new_run_id
+from pipeline.errors import TidemarkError
 from pipeline.settings import load_settings
 
 app = typer.Typer()
@@ -46,6 +47,35 @@ def backup(
         f"{escape(str(made.folder))}" + (", and read them back" if check else ""),
         soft_wrap=True,
     )
+
+
+@app.command()
+def upkeep(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+    ] = False,
+    only: Annotated[list[str] | None, typer.Option(help="This chore.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compact, prune what is old, check the ledger, back up; what the settings ask for."""
+    from pipeline import steps
+    from pipeline.upkeep import CHORES
+
+    settings = load_settings()
+    run_id = new_run_id(settings, "upkeep")
+    rows, failed = [], []
+    for chore in only or CHORES:
+        with console.working(chore):
+            try:
+                done = steps.do_chore(settings, chore, run_id, is_dry_run=dry_run)
+            except TidemarkError as exc:
+                failed.append(exc)
+                done = {"chore": chore, "file_count": 0, "byte_count": 0, "sentence": str(exc)}
+        rows.append([done["chore"], done["file_count"], done["byte_count"], done["sentence"]])
+    title = "What would be done" if dry_run else "Upkeep"
+    console.print_rows(title, ["chore", "files", "bytes", "said"], rows, as_json)
+    if failed:
+        raise failed[0]
 
 
 @app.command()

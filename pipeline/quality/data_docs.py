@@ -126,19 +126,31 @@ def _warn(folder: Path, sentence: str) -> None:
 
 def _write_indexes(settings: Settings, folder: Path) -> None:
     """Write the pages of the run and of all runs, and delete the runs that are too old."""
-    runs = sorted(
-        (_read_run(path) for path in settings.data_docs_dir.iterdir() if path.is_dir()),
-        key=lambda run: (run.written_at, run.run_id),
-        reverse=True,
-    )
-    kept = runs[: settings.data_docs_runs_kept]
-    for run in runs[settings.data_docs_runs_kept :]:
-        shutil.rmtree(run.folder, ignore_errors=True)
+    prune_runs(settings)
+    kept = _runs(settings)
     for run in kept:
         if run.folder == folder:
             write_bytes_atomically(folder / "index.html", render_run(run.entries).encode())
     listed = [(f"{run.folder.name}/index.html", run.entries) for run in kept if run.entries]
     write_bytes_atomically(settings.data_docs_dir / "index.html", render_runs(listed).encode())
+
+
+def prune_runs(settings: Settings, *, is_dry_run: bool = False) -> list[Path]:
+    """Delete the pages of runs that are too old, and return their folders."""
+    doomed = [run.folder for run in _runs(settings)[settings.data_docs_runs_kept :]]
+    if not is_dry_run:
+        for folder in doomed:
+            shutil.rmtree(folder, ignore_errors=True)
+    return doomed
+
+
+def _runs(settings: Settings) -> list[_Run]:
+    """Return the runs that have pages, newest first."""
+    return sorted(
+        (_read_run(path) for path in settings.data_docs_dir.glob("*") if path.is_dir()),
+        key=lambda run: (run.written_at, run.run_id),
+        reverse=True,
+    )
 
 
 def _read_run(folder: Path) -> _Run:
