@@ -9,7 +9,7 @@ from pipeline.raw_store import RawStore
 from pipeline.settings import Settings
 from pipeline.upkeep.report import Report
 
-JOURNAL_FILES_WORTH_IT = 2
+JOURNAL_FILES_WORTH_IT = 8
 
 
 def compact(settings: Settings, is_dry_run: bool) -> Report:
