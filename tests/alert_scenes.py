@@ -201,6 +201,23 @@ def reminded(settings: Settings) -> None:
         run_night(settings, NIGHT - timedelta(days=back), make_rule())
 
 
+def still_critical(settings: Settings) -> None:
+    publish(settings, NIGHT - timedelta(days=2))
+    run_night(settings, NIGHT - timedelta(days=1), SILENT, UNMAPPED, is_published=False)
+    run_night(settings, NIGHT, SILENT, UNMAPPED, is_published=False)
+
+
+def worse(settings: Settings) -> None:
+    run_night(settings, NIGHT - timedelta(days=1), make_problem())
+    run_night(settings, NIGHT, REFUSED, is_published=False)
+
+
+def back_again(settings: Settings) -> None:
+    run_night(settings, NIGHT - timedelta(days=2), REFUSED, is_published=False)
+    run_night(settings, NIGHT - timedelta(days=1), checked=(REFUSED.key,))
+    run_night(settings, NIGHT, REFUSED, is_published=False)
+
+
 def recovered(settings: Settings) -> None:
     publish(settings, NIGHT - timedelta(days=2))
     run_night(settings, NIGHT - timedelta(days=1), REFUSED, UNMAPPED, is_published=False)
@@ -262,6 +279,16 @@ def publish_tables(settings: Settings, day: date) -> None:
             from range(7) as days (n), (values
                 ('market_daily', 'answered'), ('equity_daily', 'fell_back')
             ) as feeds (feed, status);
+            create table quality.freshness as
+            select
+                feed, source, is_due, date '{day}' - age as newest_date, age as age_days, state
+            from (values
+                ('market_daily', 'coingecko', true, 0, 'fresh'),
+                ('market_daily', 'coinpaprika', false, 9, 'stale'),
+                ('equity_daily', 'cboe', true, 2, 'late'),
+                ('sentiment_daily', 'alternative_me', true, 11, 'stale'),
+                ('global_daily', 'coingecko_global', true, null, 'never')
+            ) as sources (feed, source, is_due, age, state);
             create table quality.load_result as
             select date '{day}' as market_date, 'market_daily' as dataset, 4 as quarantined_count
             """
@@ -278,6 +305,20 @@ def weekly_summary(settings: Settings) -> None:
     compose.add(tonight, "weekly", mail, ["ops@example.org"])
 
 
+def quiet_week(settings: Settings) -> None:
+    monday = date(2026, 3, 22)
+    publish_tables(settings, monday)
+    with duckdb.connect(str(settings.published_file)) as connection:
+        connection.execute("delete from indices.restatement; delete from quality.load_result")
+        connection.execute("delete from quality.freshness where state <> 'fresh'")
+    report = settings.published_dir / "report" / "index.html"
+    report.parent.mkdir()
+    report.write_text("report")
+    tonight = at(settings, monday)
+    mail = weekly.compose_weekly(tonight, read_state(tonight))
+    compose.add(tonight, "weekly", mail, ["ops@example.org"])
+
+
 SCENES: dict[str, Callable[[Settings], None]] = {
     scene.__name__: scene
     for scene in (
@@ -286,10 +327,14 @@ SCENES: dict[str, Callable[[Settings], None]] = {
         warnings,
         changed,
         reminded,
+        still_critical,
+        worse,
+        back_again,
         recovered,
         recovered_alone,
         flood,
         weekly_summary,
+        quiet_week,
         missing_night,
         missing_night_over,
     )

@@ -261,5 +261,5 @@ def foot(settings: Settings, run_id: str | None) -> tuple[str, ...]:
     return (
         f"{run}Tidemark {__version__}",
         f"A warning that stays as it is comes again {again}, its end at once.",
-        "TIDEMARK_ALERT_TO sets who gets which mail.",
+        "A day is a UTC day. TIDEMARK_ALERT_TO sets who gets which mail.",
     )

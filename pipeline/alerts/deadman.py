@@ -88,7 +88,7 @@ def _missing(settings: Settings, due: date, as_of: date | None) -> Problem:
         subject="night",
         severity="critical",
         kind="errored",
-        sentence=f"the night did not happen, at {hour} {seen}",
+        sentence=f"the night did not happen: at {hour} {seen}",
         anchor="alert-night-missing",
         rerun=f"tidemark refresh --market-date {due}",
     )

@@ -11,7 +11,7 @@ from datetime import date
 
 from pipeline.alerts.links import Link, Links
 from pipeline.alerts.mail import one_line
-from pipeline.alerts.problem import EXAMPLES_MAX, KIND_WORDS, Family, Problem
+from pipeline.alerts.problem import EXAMPLES_MAX, KIND_WORDS, Family, Problem, Severity
 from pipeline.alerts.state import Change, Record
 
 SUBJECT_SENTENCE_MAX_CHARACTERS = 100
@@ -24,6 +24,11 @@ _MANY: dict[Family, str] = {
     "gate": "rules of the gate are broken",
     "fallback": "feeds came from another source than usual",
     "restatement": "kinds of figures are restated",
+}
+_WEIGHTS: dict[Severity, str] = {
+    "critical": "critical",
+    "warning": "a warning",
+    "info": "a remark",
 }
 _TRANSITIONS = {"new": "new", "back": "back again", "reminder": "still open"}
 
@@ -115,7 +120,7 @@ def compose_digest(
         items=tuple(_items(opened, links, roll_up_above)),
         recovered=tuple(_ended(change, night.market_date) for change in ended),
         still_open=tuple(
-            _in_short(record) for record in open_records if record.problem.key not in told
+            in_short(record) for record in open_records if record.problem.key not in told
         ),
         links=tuple(links.of_run()),
     )
@@ -128,9 +133,20 @@ def _title(night: Night, opened: Sequence[Change], ended: Sequence[Change]) -> t
         more = _and_more(len(ended))
         return f"RECOVERED {first.subject} {night.market_date}{more}: it is right again", "good"
     first = opened[0].record.problem
-    sentence = one_line(first.sentence, SUBJECT_SENTENCE_MAX_CHARACTERS)
+    sentence = _cut(first.sentence)
     head = f"{first.severity.upper()} {first.kind} {first.subject} {night.market_date}"
     return f"{head}{_and_more(len(opened))}: {sentence}", first.severity
+
+
+def _cut(sentence: str) -> str:
+    """Return a sentence as the subject has room for it, in whole words."""
+    whole = one_line(sentence)
+    cut = one_line(sentence, SUBJECT_SENTENCE_MAX_CHARACTERS)
+    if cut == whole:
+        return whole
+    words = cut.removesuffix("…")
+    # Foreign text may be one word.
+    return f"{words.rpartition(' ')[0].rstrip(',;:') or words}…"
 
 
 def _and_more(count: int) -> str:
@@ -256,15 +272,16 @@ def _ended(change: Change, night: date) -> Item:
         tone="good",
         title=record.problem.subject,
         sentence=(
-            f"right again on {night}; it was {record.problem.severity} for {nights}, "
+            f"right again on {night}; it was {_WEIGHTS[record.problem.severity]} for {nights}, "
             f"since {record.first_seen}"
         ),
     )
 
 
-def _in_short(record: Record) -> str:
+def in_short(record: Record) -> str:
+    """Return an open problem as a line of a list."""
     problem = record.problem
-    return (
-        f"{problem.subject} ({problem.severity}, {KIND_WORDS[problem.kind]}, "
-        f"{_since(record)}): {problem.sentence}"
-    )
+    weight = [problem.severity, KIND_WORDS[problem.kind]]
+    if problem.severity == "info":  # Nothing is wrong with the data, and all was checked.
+        del weight[1:]
+    return f"{problem.subject} ({', '.join([*weight, _since(record)])}): {problem.sentence}"

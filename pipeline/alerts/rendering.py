@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from pipeline.alerts.mail import CHART_ID
 from pipeline.text import visible
 
 _BLANKS = str.maketrans("\r\n\t", "   ")
+
+_DAY = re.compile(r"(\d{4}-\d{2}-\d{2})")
+_UNBROKEN = Markup('<span class="day">{}</span>')
+_BREAKABLE = Markup("_<wbr>")
 
 
 class Mail(NamedTuple):
@@ -24,7 +29,7 @@ class Mail(NamedTuple):
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("pipeline.alerts"),
         autoescape=select_autoescape(("html.j2",)),
         undefined=StrictUndefined,
@@ -33,6 +38,8 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         finalize=_shown,
     )
+    environment.filters["unbroken"] = _unbroken
+    return environment
 
 
 def _shown(value: Any) -> Any:
@@ -40,6 +47,15 @@ def _shown(value: Any) -> Any:
     if isinstance(value, Markup | int | float):
         return value
     return visible(str(value).translate(_BLANKS))
+
+
+def _unbroken(value: Any) -> Markup:
+    """Return text as HTML in which a line ends at no hyphen of a day, and may in a long name."""
+    pieces = _DAY.split(_printable(value))
+    return Markup("").join(
+        _UNBROKEN.format(piece) if place % 2 else escape(piece).replace("_", _BREAKABLE)
+        for place, piece in enumerate(pieces)
+    )
 
 
 def render(template: str, subject: str, chart_alt: str | None = None, **words: Any) -> Mail:

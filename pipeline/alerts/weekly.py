@@ -8,7 +8,8 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, get_args
 
 from pipeline.alerts.compose import foot, published_as_of
-from pipeline.alerts.problem import KIND_WORDS
+from pipeline.alerts.digest import in_short
+from pipeline.alerts.links import Link, Links
 from pipeline.alerts.rendering import Mail, render
 from pipeline.alerts.state import AlertState
 from pipeline.settings import Settings, Weekday
@@ -32,11 +33,20 @@ class LevelRow:
 
 @dataclass(frozen=True)
 class FreshnessRow:
-    """One feed and the newest day that it has."""
+    """One feed and the source that should serve it, as ``quality.freshness`` says."""
 
     feed: str
-    last_date: str
+    source: str
+    newest_date: str
     note: str
+
+
+@dataclass(frozen=True)
+class OpenProblem:
+    """One problem that is open, and where the runbook has it."""
+
+    words: str
+    what_to_do: Link
 
 
 def is_due(settings: Settings, state: AlertState) -> bool:
@@ -65,10 +75,10 @@ def compose_weekly(settings: Settings, state: AlertState) -> Mail:
         freshness = _freshness(connection, last)
         quarantined = _quarantined(connection, last)
         restated = _restated(connection)
+    links = Links(settings)
     open_problems = [
-        f"{r.problem.subject} ({r.problem.severity}, {KIND_WORDS[r.problem.kind]}, since "
-        f"{r.first_seen}): {r.problem.sentence}"
-        for r in state.open_records
+        OpenProblem(in_short(record), links.of_problem(record.problem)[0])
+        for record in state.open_records
     ]
     first = last - timedelta(days=DAYS - 1)
     count = len(open_problems)
@@ -84,6 +94,7 @@ def compose_weekly(settings: Settings, state: AlertState) -> Mail:
         quarantined=quarantined,
         restated=restated,
         open_problems=open_problems,
+        links=links.of_run(),
         foot=foot(settings, None),
     )
 
@@ -117,29 +128,47 @@ def _levels(connection: duckdb.DuckDBPyConnection, last: date) -> list[LevelRow]
 def _freshness(connection: duckdb.DuckDBPyConnection, last: date) -> list[FreshnessRow]:
     rows = connection.execute(
         """
+        with served as (
+            select
+                feed,
+                count(distinct market_date) filter (
+                    where status in ('answered', 'fell_back', 'replayed')
+                ) as night_count,
+                count(distinct market_date) filter (where status = 'fell_back') as fallback_count
+            from quality.source_health_daily
+            where market_date > ? and market_date <= ?
+            group by feed
+        )
         select
-            feed,
-            max(last_date) as last_date,
-            count(distinct market_date) filter (
-                where status in ('answered', 'fell_back', 'replayed')
-            ) as served_count,
-            count(distinct market_date) filter (where status = 'fell_back') as fallback_count
-        from quality.source_health_daily
-        where market_date > ? and market_date <= ?
-        group by feed
-        order by feed
+            freshness.feed, freshness.source, freshness.newest_date, freshness.state,
+            freshness.age_days, served.night_count, served.fallback_count
+        from quality.freshness
+        left join served on freshness.feed = served.feed
+        where freshness.is_due
+        order by freshness.feed
         """,
         [last - timedelta(days=DAYS), last],
     ).fetchall()
     return [
         FreshnessRow(
             feed,
-            "-" if last_date is None else str(last_date),
-            f"{served} of {DAYS} nights"
-            + (f", {fallback} from another source" if fallback else ""),
+            source,
+            "none" if newest is None else str(newest),
+            "; ".join([_state(state, age), _nights(night_count or 0, fallback_count or 0)]),
         )
-        for feed, last_date, served, fallback in rows
+        for feed, source, newest, state, age, night_count, fallback_count in rows
     ]
+
+
+def _state(state: str, age_days: int | None) -> str:
+    if not age_days:
+        return "no row yet" if state == "never" else state
+    return f"{state} by {age_days} day{'s' * (age_days > 1)}"
+
+
+def _nights(served: int, fallback: int) -> str:
+    told = f"served on {served} of {DAYS} nights"
+    return told + (f", {fallback} from another source" if fallback else "")
 
 
 def _quarantined(connection: duckdb.DuckDBPyConnection, last: date) -> list[str]:
@@ -165,6 +194,6 @@ def _restated(connection: duckdb.DuckDBPyConnection) -> str:
         return "No published level would be said differently today."
     level = "level" if count == 1 else "levels"
     return (
-        f"{count:,} published {level} would be said differently today, by up to {largest:.3%}: "
-        "indices.restatement."
+        f"{count:,} published {level} would be said differently today, by up to {largest:.3%}; "
+        "the table indices.restatement has each."
     )
