@@ -51,7 +51,7 @@ def _shown(value: Any) -> Any:
 
 def _unbroken(value: Any) -> Markup:
     """Return text as HTML in which a line ends at no hyphen of a day, and may in a long name."""
-    pieces = _DAY.split(_printable(value))
+    pieces = _DAY.split(_shown(value))
     return Markup("").join(
         _UNBROKEN.format(piece) if place % 2 else escape(piece).replace("_", _BREAKABLE)
         for place, piece in enumerate(pieces)
