@@ -25,12 +25,38 @@ RUN /opt/venv/bin/pip install --no-compile --no-deps --no-build-isolation --no-i
     && rm -rf pyarrow/include pyarrow/src pip pip-*.dist-info /opt/venv/bin/pip* \
     && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv/lib
 
+# Superset pins older versions of what we use, so it has an image of its own (target superset).
+FROM ${BASE_IMAGE} AS superset-build
+ENV PIP_CACHE_DIR=/var/cache/pip PIP_DISABLE_PIP_VERSION_CHECK=1
+COPY requirements-superset.lock ./
+RUN --mount=type=cache,target=/var/cache/pip \
+    python3 -m venv /opt/superset \
+    && /opt/superset/bin/pip install --no-deps --require-hashes -r requirements-superset.lock \
+    && /opt/superset/bin/pip check
+
+FROM ${BASE_IMAGE} AS superset
+RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin tidemark \
+    && install -d -o tidemark -g tidemark -m 0700 /superset
+COPY --from=superset-build /opt/superset /opt/superset
+COPY pipeline/deployment/superset /opt/tidemark/superset
+ENV PATH=/opt/superset/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    SUPERSET_HOME=/superset \
+    SUPERSET_CONFIG_PATH=/opt/tidemark/superset/superset_config.py \
+    FLASK_APP=superset.app:create_app()
+USER tidemark
+WORKDIR /superset
+CMD ["gunicorn", "--bind=0.0.0.0:8088", "--workers=1", "--threads=8", "--worker-class=gthread", \
+    "--timeout=120", "--worker-tmp-dir=/tmp", "superset.app:create_app()"]
+
 FROM ${BASE_IMAGE}
 # Named volumes get owner and mode from these folders when they are first mounted.
 RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin tidemark \
     && install -d -o tidemark -g tidemark -m 0755 /data \
     && install -d -o tidemark -g tidemark -m 0700 /airflow /logs /broker \
-        /secrets/airflow /secrets/database /secrets/broker /secrets/web
+        /secrets/airflow /secrets/database /secrets/broker /secrets/web \
+        /secrets/superset
 COPY --from=build /opt/venv /opt/venv
 COPY dags /opt/tidemark/dags
 ENV PATH=/opt/venv/bin:$PATH \

@@ -18,7 +18,7 @@ FITS := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'
 FIND_PYTHON := for python in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
 	if $$python $(FITS); then echo $$python; break; fi; done
 
-.PHONY: help install demo test test-slow test-long explore lint types check format dictionary attribution false-alarms fault-matrix mutations chaos lock hooks clean
+.PHONY: help install demo test test-slow test-long test-compose audit explore lint types check format dictionary attribution false-alarms fault-matrix mutations chaos lock hooks clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,13 +29,22 @@ demo: $(STAMP) ## Run two nights on a simulated market, offline, through Airflow
 	$(BIN)/tidemark demo $(ARGS)
 
 test: $(STAMP) ## Run the tests but the slow ones (ARGS="-k size" for some)
-	$(PYTEST) -m "not slow and not long" $(ARGS)
+	$(PYTEST) -m "not slow and not long and not compose" $(ARGS)
 
 test-slow: $(STAMP) ## Run the slow tests
 	$(PYTEST) -m slow $(ARGS)
 
 test-long: $(STAMP) ## Run the tests that take longest: noise, wild nights, kills
 	$(PYTEST) -m long $(ARGS)
+
+test-compose: $(STAMP) ## Run docker-compose.yml through a night and crashes (needs an engine)
+	$(BIN)/pytest -m compose tests/compose $(ARGS)
+
+audit: $(STAMP) ## Look the image's packages up among known vulnerabilities (needs the network)
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r requirements-image.lock || { \
+		echo "The audit failed: either a package above has a known vulnerability, or, where it says" >&2; \
+		echo "'not found' or 'failed to resolve', the advisories cannot be reached and nothing was audited." >&2; \
+		exit 1; }
 
 explore: $(STAMP) ## Draw other examples than the tests do (ARGS="--hypothesis-seed=7")
 	$(PYTEST) --hypothesis-profile=other -m "not long" tests/sandbox/test_sources_read_mutated_answers.py tests/sources $(ARGS)

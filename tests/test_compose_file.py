@@ -17,7 +17,7 @@ from pipeline.deployment.first_start import make_secrets
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "docker-compose.yml").read_text()
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
-ONE_SHOT = {"prepare", "migrate", "sandbox-history"}
+ONE_SHOT = {"prepare", "migrate", "sandbox-history", "superset-prepare"}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -102,9 +102,10 @@ def test_env_example_lists_what_the_file_asks_with_its_default() -> None:
 
 def test_the_image_is_made_of_pinned_packages_and_has_no_rights() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
-    assert dockerfile.count("FROM ${BASE_IMAGE}") == 2
+    assert dockerfile.count("FROM ${BASE_IMAGE}") == 4
     assert "--require-hashes -r requirements-image.lock" in dockerfile
-    assert re.findall(r"^USER (\w+)$", dockerfile, re.MULTILINE) == ["tidemark"]
+    assert "--require-hashes -r requirements-superset.lock" in dockerfile
+    assert re.findall(r"^USER (\w+)$", dockerfile, re.MULTILINE) == ["tidemark"] * 2
     assert re.findall(r"^HEALTHCHECK", dockerfile, re.MULTILINE)
     assert not re.findall(r"(?im)^(?:ENV|ARG).*(?:password|secret|token|_key)", dockerfile)
 
@@ -129,6 +130,8 @@ def test_secrets_are_made_once_and_for_one_user_only(tmp_path: Path) -> None:
         "airflow/result_backend_url",
         "broker/redis.conf",
         "database/password",
+        "superset/password",
+        "superset/secret_key",
         "web/passwords.json",
     }
     for name in made:
@@ -178,3 +181,37 @@ def test_health_tells_what_is_not_well(monkeypatch: pytest.MonkeyPatch, tmp_path
     answer.write_text("<html>")
     assert "does not say" in (health.main([server, "scheduler"]) or "")
     assert "does not say" in (health.main([(tmp_path / "no").as_uri(), "scheduler"]) or "")
+
+
+ASSETS = ROOT / "pipeline" / "deployment" / "superset" / "assets"
+
+
+def assets(kind: str) -> list[dict[str, Any]]:
+    return [yaml.safe_load(path.read_text()) for path in sorted((ASSETS / kind).rglob("*.yaml"))]
+
+
+def test_the_dashboard_shows_columns_that_are_published() -> None:
+    columns = {}
+    for dataset in assets("datasets"):
+        model = ROOT / "sql" / dataset["schema"] / f"{dataset['table_name']}.yml"
+        published = yaml.safe_load(model.read_text())["columns"]
+        columns[dataset["uuid"]] = {column["column_name"] for column in dataset["columns"]}
+        assert columns[dataset["uuid"]] == set(published)
+    charts = {chart["uuid"]: chart for chart in assets("charts")}
+    for chart in charts.values():
+        params = chart["params"]
+        used = {*params.get("all_columns", []), *params.get("groupby", [])}
+        used |= {metric["column"]["column_name"] for metric in params.get("metrics", [])}
+        assert used
+        assert used <= columns[chart["dataset_uuid"]]
+    (dashboard,) = assets("dashboards")
+    shown = [part for part in dashboard["position"].values() if "meta" in part]
+    assert {part["meta"].get("uuid") for part in shown} - {None} == set(charts)
+
+
+def test_superset_opens_the_published_file_read_only() -> None:
+    (database,) = assets("databases")
+    assert database["sqlalchemy_uri"] == "duckdb:////data/published/tidemark.duckdb"
+    assert database["extra"]["engine_params"]["connect_args"] == {"read_only": True}
+    for name in ("superset", "superset-prepare"):
+        assert "data:/data:ro" in SERVICES[name]["volumes"]

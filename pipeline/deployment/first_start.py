@@ -6,6 +6,7 @@ Each container mounts only the folder that it needs:
     database/   password
     broker/     redis.conf
     web/        passwords.json      of the users of Airflow's pages
+    superset/   secret_key, password
 
 Files have mode 0600. One that is there is kept, so a second run changes nothing.
 """
@@ -49,7 +50,7 @@ def make_secrets(folder: Path) -> None:
     """Make the secrets that are missing under a folder.
 
     Args:
-        folder: Gets the four folders above.
+        folder: Gets the folders above.
 
     Raises:
         OSError: A folder cannot be written, or belongs to another user.
@@ -69,6 +70,8 @@ def make_secrets(folder: Path) -> None:
     _keep(airflow / "database_url", lambda: f"postgresql+psycopg2://{account}")
     _keep(airflow / "result_backend_url", lambda: f"db+postgresql://{account}")
     _keep(airflow / "broker_url", lambda: f"redis://:{broker_password}@redis:6379/0")
+    _keep(folder / "superset" / "secret_key", _token)
+    _keep(folder / "superset" / "password", lambda: secrets.token_urlsafe(_LOGIN_BYTES))
     logins = {WEB_USER: secrets.token_urlsafe(_LOGIN_BYTES)}
     _keep(folder / "web" / "passwords.json", lambda: json.dumps(logins) + "\n")
 
