@@ -22,6 +22,7 @@ from aiosmtpd.smtp import Envelope, Session
 from pipeline import steps
 from pipeline.importing import find_files, import_file
 from pipeline.sandbox.history import export_history
+from pipeline.sandbox.market import SimulatedMarket
 from pipeline.sandbox.messages import World
 from pipeline.sandbox.references import export_references
 from pipeline.sandbox.server import Sandbox
@@ -153,6 +154,19 @@ def load_history(sandbox: Sandbox, home: Home, folder: Path) -> None:
         assert report.error is None, report.error
     built = steps.build(settings, LAST_HISTORY_DAY, "first-build")
     steps.publish(settings, steps.audit(settings, built))
+
+
+def import_older_moods(home: Home, folder: Path) -> None:
+    """Import so many days of sentiment that its signal has all the history that it asks for."""
+    folder.mkdir()
+    first = FIRST_DAY - timedelta(days=400)
+    market = SimulatedMarket(SEED, first, FIRST_DAY, 40)
+    last = FIRST_DAY - timedelta(days=1)
+    export_history(market, folder, first, last, ("sentiment_daily",))
+    (folder / "asset_class.csv").unlink()
+    (file,) = find_files(folder)
+    report = import_file(home.settings(LAST_HISTORY_DAY), file, "moods")
+    assert (report.error, report.added) == (None, 400)
 
 
 def build_ids(home: Home) -> list[str]:

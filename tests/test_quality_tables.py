@@ -11,19 +11,16 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from nights import FIRST_DAY, LAST_HISTORY_DAY, NIGHTS, SEED, Home, copy_home, run_time
+from nights import LAST_HISTORY_DAY, NIGHTS, Home, copy_home, import_older_moods, run_time
 from small_project import write_small_project
 
 from pipeline import fetching, run_log, steps
 from pipeline.alerts.findings import collect
 from pipeline.errors import BlockedNightError
 from pipeline.folded import FOLD_AFTER_DAYS
-from pipeline.importing import find_files, import_file
 from pipeline.journal import AT_LEAST
 from pipeline.models import load_project
 from pipeline.sandbox.faults import FaultBoard
-from pipeline.sandbox.history import export_history
-from pipeline.sandbox.market import SimulatedMarket
 from pipeline.sandbox.server import Sandbox
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
@@ -40,19 +37,6 @@ def row(home: Home, sql: str) -> dict[str, Any]:
     """Return the one row of a query by its columns."""
     (found,) = home.query(f"select to_json(t) from ({sql}) as t")
     return dict(json.loads(found[0]))
-
-
-def import_older_moods(home: Home, folder: Path) -> None:
-    """Import so many days of sentiment that its signal has all the history that it asks for."""
-    folder.mkdir()
-    first = FIRST_DAY - timedelta(days=400)
-    market = SimulatedMarket(SEED, first, FIRST_DAY, 40)
-    last = FIRST_DAY - timedelta(days=1)
-    export_history(market, folder, first, last, ("sentiment_daily",))
-    (folder / "asset_class.csv").unlink()
-    (file,) = find_files(folder)
-    report = import_file(home.settings(LAST_HISTORY_DAY), file, "moods")
-    assert (report.error, report.added) == (None, 400)
 
 
 @pytest.fixture(scope="module")
