@@ -111,6 +111,7 @@ def run_backfill(
     chunk_days: int | None,
     lock: _Lock,
     on_chunk: Callable[[Chunk, int, int], None],
+    on_plan: Callable[[int, int], None],
 ) -> dict[str, Any]:
     """Fetch, check and store every chunk that is not stored yet; see ``steps.backfill``."""
     source = choose_source(settings, feed, source_name)
@@ -127,6 +128,7 @@ def run_backfill(
         )
     progress = settings.state_dir / "backfill" / _file_name(feed, source, first, last, chunk_days)
     done = _read_progress(progress)
+    on_plan(len(done), len(chunks))
     fetch: _Fetch | None = None
     if source.sends_all_since and any(begin not in done for begin, _ in chunks):
         fetch_id = range_run_id(run_id, first)

@@ -659,6 +659,7 @@ def backfill(
     chunk_days: int | None = None,
     wait_seconds: float | None = None,
     on_chunk: Callable[[Chunk, int, int], None] = lambda chunk, done, total: None,
+    on_plan: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
     """Fetch a range of days from a source that can be asked for the past.
 
@@ -677,6 +678,7 @@ def backfill(
             that sends all its days in one answer, which is asked once for the whole range.
         wait_seconds: How long to wait for another writer; the setting by default.
         on_chunk: Called after each chunk with how many of how many are done.
+        on_plan: Called before the first, with how many of how many were done by earlier tries.
 
     Returns:
         ``feed``, ``dataset``, ``source``, how many ``chunks`` were done, and how many rows were
@@ -700,6 +702,7 @@ def backfill(
             chunk_days=chunk_days,
             lock=lambda: _lock(settings, run_id, wait_seconds),
             on_chunk=on_chunk,
+            on_plan=on_plan,
         )
 
 

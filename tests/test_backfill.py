@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 from canned import DATASET, Canned, days_from, scores_of, use_feeds
+from cli_runner import Run
 from nights import NIGHTS, Home
 
 from pipeline import steps
@@ -140,6 +142,52 @@ def test_backfill_killed_between_chunks_goes_on(empty_home: Home, source: Canned
     source.asked = []
     assert backfill(empty_home)["added"] == 50
     assert len(source.asked) == 3
+
+
+def test_the_number_of_chunks_is_known_before_the_first(empty_home: Home, source: Canned) -> None:
+    told: list[Any] = []
+
+    def stop(chunk: Chunk, done: int, total: int) -> None:
+        told.append(done)
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        backfill(empty_home, on_plan=lambda *plan: told.append(plan), on_chunk=stop)
+    assert told == [(0, 5), 1, 2]
+    told.clear()
+    backfill(empty_home, on_plan=lambda *plan: told.append(plan))
+    assert told == [(2, 5)]
+
+
+def test_ctrl_c_says_what_is_kept_and_the_command_that_goes_on(
+    empty_home: Home, source: Canned, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch = source.fetch
+
+    def interrupted(*given: Any, **options: Any) -> Any:
+        if len(source.asked) == 2:
+            raise KeyboardInterrupt
+        return fetch(*given, **options)
+
+    monkeypatch.setattr(source, "fetch", interrupted)
+    asked = ("backfill", DATASET, "--from", str(FIRST), "--chunk-days", "10")
+    outcome = run(*asked, home=empty_home)
+    assert outcome.code == 130
+    (line,) = outcome.err.strip().splitlines()
+    command = f"tidemark backfill {DATASET} --from {FIRST} --to {LAST} --chunk-days 10"
+    assert line == (
+        "interrupted; what is landed and every chunk that is stored is kept. Go on with "
+        f"`{command}`"
+    )
+    assert len(stored(empty_home)) == 20
+
+    source.asked = []
+    monkeypatch.setattr(source, "fetch", fetch)
+    again = run(*shlex.split(command)[1:], home=empty_home)
+    assert again.code == 0
+    assert len(source.asked) == 3
+    assert list(stored(empty_home)) == days_from(FIRST, 50)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,9 @@ from pipeline.errors import QualityError
 from pipeline.settings import load_settings
 
 app = typer.Typer()
+
+INTERRUPTED_STATUS = 130
+"""What a shell says of a command that Ctrl-C has ended."""
 
 
 @app.command()
@@ -54,20 +58,34 @@ def backfill(
 
     settings = load_settings()
     run_id = new_run_id(settings, "backfill")
-    with console.progress("chunks") as progress:
-        bar = progress.add_task(escape(feed), total=None)
-        loaded = steps.backfill(
-            settings,
-            feed,
-            first.date(),
-            chosen_day(last, settings),
-            run_id,
-            source=source,
-            chunk_days=chunk_days,
-            on_chunk=lambda chunk, done, total: progress.update(
-                bar, completed=done, total=total, description=f"{escape(feed)} {chunk.last}"
-            ),
+    last_day = chosen_day(last, settings)
+    try:
+        with console.progress("chunks") as progress:
+            bar = progress.add_task(escape(feed), total=None)
+            loaded = steps.backfill(
+                settings,
+                feed,
+                first.date(),
+                last_day,
+                run_id,
+                source=source,
+                chunk_days=chunk_days,
+                on_plan=lambda done, total: progress.update(bar, completed=done, total=total),
+                on_chunk=lambda chunk, done, total: progress.update(
+                    bar, completed=done, total=total, description=f"{escape(feed)} {chunk.last}"
+                ),
+            )
+    except KeyboardInterrupt:
+        # As asked, with the days spelt out: the same command tomorrow may mean another range.
+        again = ["tidemark", "backfill", feed, "--from", str(first.date()), "--to", str(last_day)]
+        again += ["--source", source] if source is not None else []
+        again += ["--chunk-days", str(chunk_days)] if chunk_days is not None else []
+        console.err.print(
+            "interrupted; what is landed and every chunk that is stored is kept. Go on with "
+            f"`{escape(shlex.join(again))}`",
+            soft_wrap=True,
         )
+        raise typer.Exit(INTERRUPTED_STATUS) from None
     console.print_rows("Loaded", list(loaded), [list(loaded.values())], as_json=False)
 
 
