@@ -108,6 +108,13 @@ def publish(built: dict[str, Any]) -> str:
     return str(run_step("publish", built, wait_seconds=LOCK_WAIT_SECONDS)["build_id"])
 
 
+@task(retries=1, retry_delay=timedelta(minutes=1), execution_timeout=timedelta(minutes=10))
+def report(built: dict[str, Any], build_id: str) -> str | None:
+    """Write the pages about what is published; the figures are out already."""
+    page: str | None = run_step("report", built, wait_seconds=LOCK_WAIT_SECONDS)
+    return page
+
+
 @task(trigger_rule="all_done", execution_timeout=timedelta(minutes=10))
 def compose_alerts(market_date: str, build_id: str | None) -> bool:
     """Put what is worth telling into the outbox; return whether the night is published."""
@@ -172,7 +179,9 @@ def market_nightly() -> None:
     built: Any = build(market_date, [*asked.values(), *read.values()])
     audited: Any = audit(built)
     published: Any = publish(audited)
+    reported: Any = report(audited, published)
     composed: Any = compose_alerts(market_date, published)
+    reported >> composed
     notify(composed)
 
 

@@ -38,6 +38,7 @@ from pipeline.finite_audit import select_unfit_figures, tables_with_figures
 from pipeline.ledger import LEDGER_TABLES
 
 AUDIT_FOLDER = "audits"
+REPORT_FOLDER = "report"
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ def load_project(sql_dir: Path, overlay_dir: Path | None = None) -> Project:
     """
     models: dict[str, Model] = {}
     for path in sorted((*sql_dir.glob("*/*.sql"), *sql_dir.glob("*/*.csv"))):
-        if path.parent.name != AUDIT_FOLDER:
+        if path.parent.name not in (AUDIT_FOLDER, REPORT_FOLDER):
             model = _load_model(path, overlay_dir)
             if model.name in models:
                 raise ConfigurationError(f"{path} and {models[model.name].path} make one table")

@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     log_dir: Path | None = Field(default=None, description="where logs are pruned; none by default")
     backup_dir: Path | None = Field(default=None, description="where upkeep makes a backup a day")
     backups_kept: int = Field(default=30, ge=1, description="backups that upkeep keeps")
+    report_enabled: bool = Field(
+        default=True, description="whether a night ends with the pages of published/report/"
+    )
     lock_timeout_seconds: float = Field(default=0.0, ge=0)
     threads: int | None = Field(
         default=None, ge=1, description="DuckDB threads; all cores by default"

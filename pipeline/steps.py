@@ -476,6 +476,30 @@ def publish(
         return known
 
 
+def report(
+    settings: Settings,
+    built: Mapping[str, Any],
+    *,
+    wait_seconds: float | None = None,
+) -> str | None:
+    """Write the pages about what is published; no figure waits for them.
+
+    Returns:
+        The path of the first page, or None where there is to be no report.
+
+    Raises:
+        ConfigurationError: The published file lacks a table that a page reads.
+    """
+    from pipeline.report.publishing import publish_report
+
+    if not settings.report_enabled:
+        return None
+    market_date = date.fromisoformat(str(built["market_date"]))
+    with _step(settings, str(built["run_id"]), "report", market_date, wait_seconds):
+        page = publish_report(settings)
+    return None if page is None else str(page)
+
+
 def failures(settings: Settings, run_id: str) -> list[dict[str, Any]]:
     """Return the errors that ended steps of a run and were not mended by a retry."""
     return failures_of_runs.of_run(settings, run_id)
@@ -637,6 +661,11 @@ def refresh(
             audit(settings, built)
             on_step("publish")
             manifest = publish(settings, built)
+            on_step("report")
+            try:
+                report(settings, built)
+            except (TidemarkError, OSError) as exc:
+                logger.warning("the report of %s was not written: %s", market_date, exc)
         except Exception as exc:
             try:
                 notify(settings, market_date, run_id, None)

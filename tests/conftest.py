@@ -100,10 +100,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take the developer's own settings out of every test."""
+    """Take the developer's own settings out of every test, and the report out of its nights.
+
+    Its pages take longer than a night; tests/report has them.
+    """
     for name in list(os.environ):
         if name.startswith("TIDEMARK_"):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("TIDEMARK_REPORT_ENABLED", "false")
 
 
 @pytest.fixture(scope="session")

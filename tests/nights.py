@@ -73,6 +73,8 @@ class Home:
             "http_attempts": 2,
             "http_backoff_seconds": 0,
             "http_retry_after_max_seconds": 0,
+            # Pages of a night take longer than the night; tests/report has them.
+            "report_enabled": False,
         }
         return Settings(_env_file=None, **(fixed | vendors | self.overrides | overrides))
 

@@ -12,6 +12,8 @@ from pipeline.failures import WRONG_DATA
 from pipeline.settings import Settings
 
 STEPS = ("build", "audit", "publish")
+REPORT_STEP = "report"
+"""After publishing: without its pages the figures are out all the same."""
 CONSEQUENCES = frozenset({"AuditError", "BlockedNightError"})
 """Errors of a step that only say that something else, which is told, has failed."""
 
@@ -43,12 +45,16 @@ def step_findings(
         for step, failure in errors.items()
         if not (is_explained and failure["kind"] in CONSEQUENCES)
     ]
+    pages = [_pages_problem(f) for f in failed if str(f["step"]) == REPORT_STEP]
+    problems += pages
     reached = len(STEPS) if is_published else max((STEPS.index(s) for s in errors), default=-1)
     checked = {f"step/{step}" for step in STEPS[: reached + 1]}
     if is_published or problems or is_explained:
         checked.add(NO_WORD_KEY)
     else:
         problems.append(_no_word(market_date))
+    if is_published:
+        checked.add(f"step/{REPORT_STEP}")
     if is_published and market_date >= settings.default_market_date():
         checked |= {MISSING_KEY, LATE_KEY}
     return Findings(tuple(problems), frozenset(checked | {p.key for p in problems}))
@@ -71,6 +77,21 @@ def _problem(step: str, market_date: date, failure: Mapping[str, Any]) -> Proble
             else "tidemark build"
         ),
         task=step,
+    )
+
+
+def _pages_problem(failure: Mapping[str, Any]) -> Problem:
+    return Problem(
+        key=f"step/{REPORT_STEP}",
+        family="step",
+        subject=REPORT_STEP,
+        severity="warning",
+        kind="errored",
+        sentence=f"the report is of an earlier night: {first_sentence(failure['error'])}",
+        anchor="the-report-is-of-an-earlier-night",
+        examples=other_lines(failure["error"])[:EXAMPLES_MAX],
+        rerun="tidemark report",
+        task=REPORT_STEP,
     )
 
 

@@ -22,11 +22,14 @@ def rollback(
 ) -> None:
     """Publish an earlier build again."""
     from pipeline.lock import run_lock
+    from pipeline.report.publishing import publish_report
     from pipeline.warehouse import Warehouse
 
     settings = load_settings()
     with run_lock(settings.home, run_id=new_run_id(settings, "rollback")):
         manifest = Warehouse(settings).rollback(build_id)
+        if settings.report_enabled:
+            publish_report(settings)
     console.out.print(
         f"published build {manifest['build_id']} again, up to {manifest['market_date']}; the next "
         "build replaces it"

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from pipeline.cli import console
 from pipeline.cli.options import AsJson, FromDay, MarketDate, ToDay, chosen_day, new_run_id
-from pipeline.errors import QualityError
+from pipeline.errors import QualityError, TidemarkError
 from pipeline.settings import load_settings
 
 app = typer.Typer()
@@ -169,6 +169,11 @@ def build(
             show("publishing")
             steps.publish(settings, built)
             file = settings.published_file
+            show("writing the report")
+            try:
+                steps.report(settings, built)
+            except (TidemarkError, OSError) as exc:
+                warnings = [*warnings, f"the figures are published, their report is not: {exc}"]
         else:
             file = settings.builds_dir / built["build_id"] / "build.duckdb"
     if built["is_unchanged"]:

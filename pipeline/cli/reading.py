@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from pipeline.cli import console
-from pipeline.cli.options import AsJson
+from pipeline.cli.options import AsJson, new_run_id
 from pipeline.errors import ConfigurationError
 from pipeline.settings import Settings, load_settings
 
@@ -55,6 +55,37 @@ def query(
     columns = [[console.plain(value) for value in column.to_pylist()] for column in table.columns]
     rows = [list(row) for row in zip(*columns, strict=True)]
     console.print_rows(f"{len(rows)} rows", table.column_names, rows, as_json)
+
+
+@app.command()
+def report(
+    is_opened: Annotated[
+        bool, typer.Option("--open", help="Open the first page in the browser.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the pages about what is published, and say where they are."""
+    from pipeline.lock import run_lock
+    from pipeline.report.publishing import publish_report
+
+    settings = load_settings()
+    with (
+        run_lock(settings.home, run_id=new_run_id(settings, "report")),
+        console.working("writing the report") as show,
+    ):
+        show("report")
+        page = publish_report(settings, again=True)
+    if page is None:
+        raise ConfigurationError(
+            f"{settings.sql_dir} has no folder report; the shipped SQL has one: leave "
+            "TIDEMARK_SQL_DIR empty"
+        )
+    if as_json:
+        console.print_json({"page": str(page)})
+    else:
+        console.out.print(escape(str(page)), soft_wrap=True)
+    if is_opened and typer.launch(page.as_uri()) != 0:
+        raise ConfigurationError(f"no browser could be started here; open {page} yourself")
 
 
 @app.command()

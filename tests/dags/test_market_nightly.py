@@ -115,7 +115,8 @@ def test_market_nightly_has_exactly_these_tasks_in_this_order(nightly: Any) -> N
         "build": {"choose_market_date"} | loads,
         "audit": {"build"},
         "publish": {"audit"},
-        "compose_alerts": {"choose_market_date", "publish"},
+        "report": {"audit", "publish"},
+        "compose_alerts": {"choose_market_date", "publish", "report"},
         "notify": {"compose_alerts"},
     }
 
@@ -129,13 +130,14 @@ def test_every_task_has_an_owner_a_timeout_and_its_retries(nightly: Any) -> None
         "build": (4, 60 * MINUTE),
         "audit": (1, 30 * MINUTE),
         "publish": (4, 30 * MINUTE),
+        "report": (1, 10 * MINUTE),
         "compose_alerts": (4, 10 * MINUTE),
         "notify": (4, 5 * MINUTE),
     }
     for task in nightly.tasks:
         assert (task.retries, task.execution_timeout) == expected[verb_of(task)], task.task_id
         assert task.owner == "tidemark"
-        assert task.retry_delay == 2 * MINUTE
+        assert task.retry_delay == (1 if task.task_id == "report" else 2) * MINUTE
         assert task.retry_exponential_backoff
         assert task.max_retry_delay == 30 * MINUTE
 

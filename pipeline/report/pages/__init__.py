@@ -1,0 +1,1 @@
+"""The pages, a module each; ``all_pages`` is their order in the menu."""
