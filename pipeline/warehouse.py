@@ -32,7 +32,7 @@ from pipeline.files import replacing, sha256_of, write_bytes_atomically
 from pipeline.journal import Journal
 from pipeline.ledger import LEDGER_TABLES, Ledger
 from pipeline.lineage import trace_columns
-from pipeline.models import Audit, Project, load_project, run_models, write_comments
+from pipeline.models import Audit, Model, Project, load_project, run_models, write_comments
 from pipeline.quality import definitions as check_definitions
 from pipeline.quality_tables import fill_from_journal, fill_table
 from pipeline.raw_store import RawStore
@@ -269,7 +269,8 @@ class Warehouse:
             One result per audit. Use ``raise_if_critical`` to stop on them.
 
         Raises:
-            ConfigurationError: The build's file is gone, or no table has an accepted name.
+            ConfigurationError: The build's file is gone, a model has changed since it was made,
+                or no table has an accepted name.
         """
         project = load_project(self._settings.sql_dir, self._settings.reference_dir)
         accepted = shrink_audit.accepted_tables(project.models, accept_shrink)
@@ -340,14 +341,8 @@ class Warehouse:
                 if not model.doc.is_published:
                     continue
                 schema, table = model.name.split(".")
-                order = ", ".join(quote_name(name) for name in model.doc.grain)
                 connection.execute(f"create schema if not exists {quote_name(schema)}")
-                created = connection.execute(
-                    f"create table {model.name} as select * from build.{model.name}"
-                    + (f" order by {order}" if order else "")
-                ).fetchone()
-                row_counts[model.name] = created[0] if created else 0
-                write_comments(connection, model)
+                row_counts[model.name] = _copy_built(connection, model)
                 if model.name == "quality.run":
                     connection.execute(
                         "update quality.run set status = 'published' "
@@ -545,6 +540,24 @@ def _run_audit(connection: duckdb.DuckDBPyConnection, audit: Audit) -> AuditResu
         audit.sentence,
         examples,
     )
+
+
+def _copy_built(connection: duckdb.DuckDBPyConnection, model: Model) -> int:
+    """Copy a table of the attached build with its comments; return how many rows it has."""
+    order = ", ".join(quote_name(name) for name in model.doc.grain)
+    ordering = f" order by {order}" if order else ""
+    try:
+        created = connection.execute(
+            f"create table {model.name} as select * from build.{model.name}{ordering}"
+        ).fetchone()
+        write_comments(connection, model)
+    except (duckdb.BinderException, duckdb.CatalogException) as exc:
+        raise ConfigurationError(
+            f"{model.name} was built otherwise than {model.path.with_suffix('.yml')} says now "
+            f"({str(exc).splitlines()[0]}): a file of it has changed since the build was made. "
+            "The published file is as it was; run `tidemark build` again"
+        ) from exc
+    return created[0] if created else 0
 
 
 def _file_table(folder: Path) -> dict[str, dict[str, Any]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from nights import NIGHTS, Home, Mailbox
+from small_project import write_small_project
 
 from pipeline import steps
 from pipeline.datasets import DATASETS
@@ -25,6 +27,7 @@ from pipeline.landing import LandedPayload, Landing
 from pipeline.lock import run_lock
 from pipeline.raw_store import RawStore
 from pipeline.sandbox.faults import FaultBoard
+from pipeline.settings import Settings
 from pipeline.sources.registry import NIGHTLY_FEEDS, get_feed
 from pipeline.sources.transfer import HttpStatusError
 
@@ -239,6 +242,27 @@ def test_build_of_one_model_leaves_the_published_build_alone(home: Home) -> None
     assert home.published_bytes() == before
     with pytest.raises(PublishError, match="no finished build"):
         steps.publish(home.settings(NIGHT), built)
+
+
+@pytest.mark.parametrize("change", ["a column more", "a table more"])
+def test_audit_of_models_that_changed_since_the_build_says_to_build_again(
+    change: str, home: Home, tmp_path: Path
+) -> None:
+    write_small_project(Settings(_env_file=None).sql_dir, tmp_path / "sql")
+    settings = home.settings(NIGHTS[0], sql_dir=tmp_path / "sql")
+    before = home.published_bytes()
+    built = steps.build(settings, NIGHTS[0], "a-run")
+    path = tmp_path / "sql" / "indices" / "index_level_daily.yml"
+    text = path.read_text()
+    if change == "a column more":
+        text += "  later:\n    type: double\n    meaning: Said later\n    unit: points\n"
+    else:
+        path = path.with_name("later_daily.yml")
+        shutil.copyfile(path.with_name("index_level_daily.sql"), path.with_suffix(".sql"))
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=r"built otherwise.*run `tidemark build` again"):
+        steps.audit(settings, built)
+    assert home.published_bytes() == before
 
 
 def test_publish_of_a_build_that_was_not_audited_is_refused(home: Home) -> None:
