@@ -18,7 +18,7 @@ FITS := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'
 FIND_PYTHON := for python in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
 	if $$python $(FITS); then echo $$python; break; fi; done
 
-.PHONY: help install demo test test-slow test-long test-compose audit explore lint types check format dictionary attribution false-alarms fault-matrix mutations chaos lock hooks clean
+.PHONY: help install demo test test-slow test-long test-airflow test-compose audit explore lint types check format dictionary attribution false-alarms fault-matrix mutations chaos lock hooks clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,13 +29,16 @@ demo: $(STAMP) ## Run two nights on a simulated market, offline, through Airflow
 	$(BIN)/tidemark demo $(ARGS)
 
 test: $(STAMP) ## Run the tests but the slow ones (ARGS="-k size" for some)
-	$(PYTEST) -m "not slow and not long and not compose" $(ARGS)
+	$(PYTEST) -m "not slow and not long and not compose and not services" $(ARGS)
 
 test-slow: $(STAMP) ## Run the slow tests
 	$(PYTEST) -m slow $(ARGS)
 
 test-long: $(STAMP) ## Run the tests that take longest: noise, wild nights, kills
 	$(PYTEST) -m long $(ARGS)
+
+test-airflow: $(STAMP) ## Run a night through Airflow's services on PostgreSQL, killing them (needs postgresql)
+	$(BIN)/pytest -m services tests/airflow $(ARGS)
 
 test-compose: $(STAMP) ## Run docker-compose.yml through a night and crashes (needs an engine)
 	$(BIN)/pytest -m compose tests/compose $(ARGS)

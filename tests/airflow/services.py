@@ -1,0 +1,121 @@
+"""Airflow's services as processes, started again when they end, as a service manager does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from postgres import Postgres, free_port
+
+DAGS_FOLDER = Path(__file__).resolve().parents[2] / "dags"
+
+
+class Airflow:
+    """api-server, scheduler, dag-processor and triggerer on a PostgreSQL."""
+
+    def __init__(self, folder: Path, postgres: Postgres, environment: dict[str, str]) -> None:
+        self._folder = folder
+        folder.mkdir()
+        self.port = free_port()
+        self._environment = environment | {
+            "AIRFLOW_HOME": str(folder),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS_FOLDER),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__PARALLELISM": "3",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{self.port}/execution/",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres.url,
+            "AIRFLOW__API__PORT": str(self.port),
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__API__SECRET_KEY": "of-this-test-only",
+            "AIRFLOW__API_AUTH__JWT_SECRET": "of-this-test-only-and-of-enough-characters-" * 2,
+            "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
+            # A killed task is noticed by its heartbeat; in production that may take minutes.
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "20",
+            "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "20",
+            "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "false",
+        }
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._started: list[subprocess.Popen[bytes]] = []
+        self.starts: dict[str, int] = {}
+
+    def call(self, *arguments: str) -> str:
+        """Run ``airflow`` with arguments to its end and return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "airflow", *arguments],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        return done.stdout
+
+    def start(self) -> None:
+        """Start every service, the API first, as tasks talk to it."""
+        self.call("db", "migrate")
+        self._start("api-server")
+        deadline = time.monotonic() + 300
+        while True:
+            try:
+                with urllib.request.urlopen(
+                    f"http://127.0.0.1:{self.port}/api/v2/monitor/health", timeout=10
+                ):
+                    break
+            except OSError:
+                assert time.monotonic() < deadline, self.log("api-server")
+                time.sleep(1)
+        for name in ("dag-processor", "scheduler", "triggerer"):
+            self._start(name)
+
+    def _start(self, name: str) -> None:
+        with (self._folder / f"{name}.log").open("ab") as log:
+            self._running[name] = subprocess.Popen(
+                [sys.executable, "-m", "airflow", name],
+                env=self._environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._started.append(self._running[name])
+        self.starts[name] = self.starts.get(name, 0) + 1
+
+    def restart_the_dead(self) -> None:
+        """Start again what has ended; call it every few seconds."""
+        for name, process in list(self._running.items()):
+            if process.poll() is not None:
+                self._kill_group(process.pid)
+                self._start(name)
+
+    def kill(self, name: str) -> None:
+        """Kill a service and all that it has started, as the end of its container does."""
+        process = self._running[name]
+        self._kill_group(process.pid)
+        process.wait()
+
+    def stop(self) -> None:
+        """Kill everything that was ever started."""
+        self._running.clear()
+        for process in self._started:
+            self._kill_group(process.pid)
+            process.wait()
+
+    @staticmethod
+    def _kill_group(group: int) -> None:
+        try:
+            os.killpg(group, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+
+    def log(self, name: str) -> str:
+        """Return the end of a service's log."""
+        return (self._folder / f"{name}.log").read_text(errors="replace")[-4000:]
