@@ -68,7 +68,7 @@ def make_secrets(folder: Path) -> None:
     _keep(airflow / "jwt_secret", _token)
     _keep(airflow / "api_secret_key", _token)
     _keep(airflow / "database_url", lambda: f"postgresql+psycopg2://{account}")
-    _keep(airflow / "result_backend_url", lambda: f"db+postgresql://{account}")
+    _keep(airflow / "result_backend_url", lambda: f"db+postgresql+psycopg2://{account}")
     _keep(airflow / "broker_url", lambda: f"redis://:{broker_password}@redis:6379/0")
     _keep(folder / "superset" / "secret_key", _token)
     _keep(folder / "superset" / "password", lambda: secrets.token_urlsafe(_LOGIN_BYTES))
