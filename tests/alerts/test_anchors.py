@@ -36,3 +36,27 @@ def test_every_rule_audit_and_error_has_its_anchor() -> None:
 
 def test_an_error_of_python_is_explained_as_unexpected() -> None:
     assert error_anchor("KeyError") == "alert-unexpected"
+
+
+def explanations() -> dict[str, str]:
+    """Return what the runbook says under each heading about an error, an alert or an audit."""
+    told = RUNBOOK[RUNBOOK.index("## Errors") :]
+    parts = re.split(r"^##+ ", told, flags=re.MULTILINE)
+    found = dict(part.split("\n", 1) for part in parts[1:])
+    recipes, rules = list(found).index("Recipes"), list(found).index("Gate rules")
+    left_out = {*list(found)[recipes:rules], "Errors", "Gate rules", "Audits", "Every rule"}
+    return {
+        heading: text
+        for heading, text in found.items()
+        if heading not in left_out and not heading.startswith("Nights that fail")
+    }
+
+
+def test_every_explanation_says_what_it_means_where_to_look_what_to_do_and_how_to_rerun() -> None:
+    told = explanations()
+    assert {"PublishError", "The night is late", "weights_sum_to_one"} <= set(told)
+    assert len(told) > 50
+    for heading, text in told.items():
+        places = [text.find(word) for word in ("**Means**", "**Look**", "**Fix**", "**Again**")]
+        assert places == sorted(places), heading
+        assert -1 not in places, heading

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 from alert_scenes import SCENES, last_entry, make_alert_settings
+from smtp_server import Inbox, serving
 
 from pipeline import __version__
+from pipeline.alerts.delivery import deliver
 from pipeline.alerts.outbox import Entry
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -81,3 +83,21 @@ def test_text_tells_every_fact_of_the_page(told: tuple[str, Entry]) -> None:
 def test_golden_folder_holds_nothing_else() -> None:
     expected = {f"{name}.{suffix}" for name in SCENES for suffix in ("subject", "txt", "html")}
     assert {path.name for path in GOLDEN.iterdir()} == expected
+
+
+def test_mail_arrives_through_a_server_as_it_was_composed(
+    told: tuple[str, Entry], tmp_path: Path
+) -> None:
+    _, entry = told
+    inbox = Inbox()
+    with serving(inbox) as port:
+        settings = make_alert_settings(tmp_path / "home", smtp_host="127.0.0.1", smtp_port=port)
+        assert deliver(settings) >= 1
+    (message,) = [m for m in inbox.messages() if m["Message-ID"] == entry.message_id]
+    assert message["Subject"] == entry.subject
+    for kind, composed in (("plain", entry.text), ("html", entry.html)):
+        part = message.get_body((kind,))
+        assert part is not None
+        assert part.get_content().splitlines() == composed.splitlines()
+    pictures = [part for part in message.walk() if part.get_content_type() == "image/png"]
+    assert len(pictures) == (entry.chart_png is not None)
