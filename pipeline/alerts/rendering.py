@@ -39,6 +39,7 @@ def _environment() -> Environment:
         finalize=_shown,
     )
     environment.filters["unbroken"] = _unbroken
+    environment.filters["heading"] = _heading
     return environment
 
 
@@ -50,12 +51,17 @@ def _shown(value: Any) -> Any:
 
 
 def _unbroken(value: Any) -> Markup:
-    """Return text as HTML in which a line ends at no hyphen of a day, and may in a long name."""
+    """Return text as HTML in which no line ends at a hyphen of a day."""
     pieces = _DAY.split(_shown(value))
     return Markup("").join(
-        _UNBROKEN.format(piece) if place % 2 else escape(piece).replace("_", _BREAKABLE)
+        _UNBROKEN.format(piece) if place % 2 else escape(piece)
         for place, piece in enumerate(pieces)
     )
+
+
+def _heading(value: Any) -> Markup:
+    """Return text as ``_unbroken`` does; in large letters a name may need more than a line."""
+    return _unbroken(value).replace("_", _BREAKABLE)
 
 
 def render(template: str, subject: str, chart_alt: str | None = None, **words: Any) -> Mail:
