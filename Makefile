@@ -18,7 +18,7 @@ FITS := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'
 FIND_PYTHON := for python in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
 	if $$python $(FITS); then echo $$python; break; fi; done
 
-.PHONY: help install demo test test-slow test-long test-airflow test-compose audit explore lint types check format dictionary attribution false-alarms fault-matrix mutations chaos lock hooks clean
+.PHONY: help install demo test test-slow test-long test-airflow test-compose test-browser picture audit explore lint types check format dictionary attribution false-alarms fault-matrix mutations chaos lock hooks clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ demo: $(STAMP) ## Run two nights on a simulated market, offline, through Airflow
 	$(BIN)/tidemark demo $(ARGS)
 
 test: $(STAMP) ## Run the tests but the slow ones (ARGS="-k size" for some)
-	$(PYTEST) -m "not slow and not long and not compose and not services" $(ARGS)
+	$(PYTEST) -m "not slow and not long and not compose and not services and not browser" $(ARGS)
 
 test-slow: $(STAMP) ## Run the slow tests
 	$(PYTEST) -m slow $(ARGS)
@@ -42,6 +42,14 @@ test-airflow: $(STAMP) ## Run a night through Airflow's services on PostgreSQL, 
 
 test-compose: $(STAMP) ## Run docker-compose.yml through a night and crashes (needs an engine)
 	$(BIN)/pytest -m compose tests/compose $(ARGS)
+
+test-browser: $(STAMP) ## Open the report in Chromium (Debian: apt-get install chromium)
+	@$(install_browser)
+	$(BIN)/pytest -m browser tests/browser $(ARGS)
+
+picture: $(STAMP) ## Take the README's picture of the report that `make demo` made
+	@$(install_browser)
+	$(BIN)/python tests/browser/picture.py demo/home/published/report/index.html docs/images/report.png
 
 audit: $(STAMP) ## Look the image's packages up among known vulnerabilities (needs the network)
 	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r requirements-image.lock || { \
@@ -92,7 +100,15 @@ lock: ## Renew the lock files from pyproject.toml (UPGRADE=1 also raises pins; n
 	@[ -n "$(UV)" ] || { echo "make lock needs uv, which one 'pip install uv' brings" >&2; exit 1; }
 	@$(call compile,requirements.lock,)
 	@$(call compile,requirements-dev.lock,--extra dev --constraints requirements.lock)
+	@$(call compile,requirements-browser.lock,--extra browser --constraints requirements-dev.lock)
 	@$(call compile,requirements-image.lock,--extra airflow-postgres --extra celery --constraints requirements.lock)
+
+# What drives the browser is 40 MB, which no other test needs.
+install_browser = if [ -n "$(UV)" ]; then \
+		$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements-browser.lock; \
+	else \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-browser.lock; \
+	fi
 
 hooks: $(STAMP) ## Have git run the checks before each commit
 	$(BIN)/pre-commit install

@@ -55,6 +55,7 @@ def run_demo(folder: Path, nights: int, console: Console) -> None:
     _show(folder, console)
     console.print(
         f"\nThe published file is {folder / 'home' / 'published' / 'tidemark.duckdb'}\n"
+        f"The report opens from disk:  {folder / 'home' / 'published' / 'report' / 'index.html'}\n"
         f"Ask it something:  TIDEMARK_HOME={folder / 'home'} .venv/bin/tidemark query "
         '"from indices.index_level_daily limit 5"\n'
         f"Done in {time.monotonic() - started:.0f} seconds.",
