@@ -8,6 +8,8 @@ import pytest
 from nights import LAST_HISTORY_DAY, NIGHTS, Home, Mailbox, copy_home, import_older_moods
 from nights import running_mailbox as open_mailbox
 
+from pipeline.alerts.compose import read_state
+from pipeline.alerts.weekly import compose_weekly
 from pipeline.sandbox.server import Sandbox
 
 FEEDS = "market_daily,equity_daily,sentiment_daily,sentiment_daily.cmc_fear_greed"
@@ -66,3 +68,17 @@ def test_the_mail_and_the_file_name_what_is_missing(told: tuple[Home, Mailbox]) 
         "select source, state from quality.freshness "
         "where feed in ('sentiment_daily', 'sentiment_daily.cmc_fear_greed') order by source"
     ) == [("alternative_me", "late"), ("cmc_fear_greed", "fresh")]
+
+
+def test_the_weekly_mail_says_of_freshness_what_the_table_says(told: tuple[Home, Mailbox]) -> None:
+    home, _ = told
+    settings = home.settings(NIGHTS[0])
+    weekly = compose_weekly(settings, read_state(settings))
+    due = home.query(
+        "select feed, source, newest_date, state, age_days from quality.freshness where is_due"
+    )
+    assert {state for *_, state, _ in due} == {"fresh", "late"}
+    for feed, source, newest, state, age in due:
+        behind = f" by {age} day" if age else ""
+        line = f" - {feed} from {source}: {newest}, {state}{behind}"
+        assert line in weekly.text, weekly.text
