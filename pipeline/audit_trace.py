@@ -8,8 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.files import write_bytes_atomically
-from pipeline.health import folder_name
+from pipeline.files import folder_name, write_bytes_atomically
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:

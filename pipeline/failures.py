@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import errors
-from pipeline.files import write_bytes_atomically
-from pipeline.health import folder_name
+from pipeline.files import folder_name, write_bytes_atomically
 from pipeline.settings import Settings
 
 WRONG_DATA = frozenset({"AuditError", "PayloadError", "QualityError"})

@@ -23,6 +23,17 @@ FOREIGN_LEFTOVER_SECONDS = 86_400.0
 _TEMPORARY = re.compile(r"\..+\.(?:([0-9a-f]{8})-([0-9]+)-)?[0-9a-f]{8}\.tmp")
 
 
+def folder_name(text: str) -> str:
+    """Return ``text`` as the name of a folder or a file, which no dots lead out of."""
+    name = "".join(c if c.isalnum() or c in "-_.:+" else "-" for c in text)
+    return name if name.strip(".") else f"-{name}"
+
+
+def name_part(text: str, most_characters: int) -> str:
+    """Return ``text`` as a part of a file name; two texts may share one, and it may be empty."""
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", text).strip("-.")[:most_characters]
+
+
 def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:

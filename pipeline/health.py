@@ -8,7 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipeline.files import replacing
+from pipeline.files import folder_name, replacing
 from pipeline.folded import FoldedTable
 from pipeline.settings import Settings
 
@@ -71,12 +71,6 @@ class SourceHealth:
             for name in ("first_date", "last_date")
         }
         return cls(**{**described, **days})
-
-
-def folder_name(text: str) -> str:
-    """Return ``text`` as the name of a folder or a file, which no dots lead out of."""
-    name = "".join(c if c.isalnum() or c in "-_.:+" else "-" for c in text)
-    return name if name.strip(".") else f"-{name}"
 
 
 def _schema() -> pa.Schema:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from pipeline.files import replacing
+from pipeline.files import name_part, replacing
 from pipeline.folded import FOLD_AFTER_DAYS, FoldedTable
 from pipeline.health import TABLE as HEALTH_TABLE
 from pipeline.settings import Settings
@@ -19,6 +18,8 @@ TABLES = ("check_result", "load_result", "quarantine_release")
 """Tables that a build fills from here; ``audit_result`` is filled by the audit."""
 
 _FOLDED = ("audit_result", "check_example", "check_result", "load_result", HEALTH_TABLE)
+
+_LABEL_CHARACTERS = 120
 
 AT_LEAST = 256
 """Old files of a table that a night folds: those of about two weeks."""
@@ -34,21 +35,21 @@ class Journal:
         """Keep ``frame`` as what ``run_id`` says about ``subject``; a repeat replaces it."""
         if frame.empty:
             return
-        label = _label(f"{run_id}-{subject}")
+        label = name_part(f"{run_id}-{subject}", _LABEL_CHARACTERS)
         digest = hashlib.sha256(f"{run_id}\0{subject}".encode()).hexdigest()[:8]
         with replacing(self._root / table / f"{label}-{digest}.parquet") as temporary:
             frame.to_parquet(temporary, index=False)
 
     def of_run(self, table: str, run_id: str) -> list[dict[str, Any]]:
         """Return the rows that a run wrote into a table, without looking at other runs' files."""
-        label = _label(run_id)
+        label = name_part(run_id, _LABEL_CHARACTERS)
         return FoldedTable(self._root, table).rows(
             lambda name: name.startswith(label), run_id=run_id
         )
 
     def since(self, table: str, subject: str, first: date) -> list[dict[str, Any]]:
         """Return the rows about ``subject`` of the files written on ``first`` or later."""
-        label = f"-{_label(subject)}"
+        label = f"-{name_part(subject, _LABEL_CHARACTERS)}"
         begin = datetime.combine(first, time(), UTC)
         return FoldedTable(self._root, table).rows(lambda name: label in name, since=begin)
 
@@ -80,8 +81,3 @@ def fold_journal(settings: Settings, *, at_least: int = AT_LEAST) -> int:
         )
         for table in _FOLDED
     )
-
-
-def _label(text: str) -> str:
-    """Return ``text`` as the beginning of a file name."""
-    return re.sub(r"[^A-Za-z0-9_.]+", "-", text).strip("-.")[:120]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -24,7 +23,7 @@ import pyarrow.parquet as pq
 from pipeline.database import open_scratch, quote, quote_name
 from pipeline.datasets import LINEAGE_COLUMNS, Column, Dataset, Vintage
 from pipeline.errors import ConfigurationError
-from pipeline.files import replacing, write_bytes_atomically
+from pipeline.files import name_part, replacing, write_bytes_atomically
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +48,7 @@ class AppendReport:
 
 
 def _slug(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.]+", "-", text).strip("-.")[:80] or "unnamed"
+    return name_part(text, 80) or "unnamed"
 
 
 def _typed(columns: Iterable[Column], relation: str) -> str:

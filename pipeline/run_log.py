@@ -14,8 +14,7 @@ from typing import Any, Literal
 
 from pipeline import failures as failures_of_runs
 from pipeline.failures import MISSING_DATA, WRONG_DATA
-from pipeline.files import write_bytes_atomically
-from pipeline.health import folder_name
+from pipeline.files import folder_name, write_bytes_atomically
 from pipeline.settings import Settings
 from pipeline.sources.registry import is_blocking
 

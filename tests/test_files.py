@@ -15,6 +15,8 @@ import pytest
 from pipeline.files import (
     FOREIGN_LEFTOVER_SECONDS,
     clear_leftovers,
+    folder_name,
+    name_part,
     replacing,
     sha256_of,
     write_bytes_atomically,
@@ -148,3 +150,24 @@ def test_a_leftover_of_another_machine_is_cleared_after_a_day(tmp_path: Path, ow
 def test_sha256_of_is_the_digest_of_the_content(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"content")
     assert sha256_of(tmp_path / "file") == hashlib.sha256(b"content").hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("scheduled__2026-03-19T01:00:00+00:00", "scheduled__2026-03-19T01-00-00-00-00"),
+        ("a -- b", "a-b"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("柴犬", ""),
+        ("x" * 99, "x" * 80),
+    ],
+)
+def test_part_of_a_name_is_what_archives_already_hold(text: str, name: str) -> None:
+    assert name_part(text, 80) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("a/b", "a-b"), ("..", "-.."), ("", "-"), ("run 1:x+y", "run-1:x+y")]
+)
+def test_name_of_a_folder_is_what_archives_already_hold(text: str, name: str) -> None:
+    assert folder_name(text) == name

@@ -26,7 +26,7 @@ from pipeline import steps
 from pipeline.database import open_scratch
 from pipeline.datasets import DATASETS
 from pipeline.errors import QualityError
-from pipeline.health import folder_name
+from pipeline.files import folder_name
 from pipeline.importing import find_files, import_file
 from pipeline.loading import load_frame
 from pipeline.quality.quarantine import Quarantine
