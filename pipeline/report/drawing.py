@@ -15,6 +15,7 @@ import altair as alt
 import pandas as pd
 
 HEIGHT_PIXELS = 300
+GAP_DAYS = 14
 LABEL_GAP = 0.062
 """Least distance of two names at the lines' ends, as a part of the chart's height."""
 
@@ -272,7 +273,7 @@ def finish(chart: Any, height: int = HEIGHT_PIXELS, right: int = 96) -> dict[str
             width="container",
             height=height,
             background="transparent",
-            padding={"left": 4, "top": 20, "right": right, "bottom": 4},
+            padding={"left": 4, "top": 32, "right": right, "bottom": 4},
             autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
         )
         .configure_view(stroke=None)
@@ -290,6 +291,33 @@ def finish(chart: Any, height: int = HEIGHT_PIXELS, right: int = 96) -> dict[str
     )
     found: dict[str, Any] = configured.to_dict()
     return found
+
+
+def with_gaps(
+    rows: pd.DataFrame, x: str, y: str, series: str | None, most_days: int = GAP_DAYS
+) -> pd.DataFrame:
+    """Return rows with one without a value in every gap, so that a line is broken there.
+
+    Args:
+        rows: Rows of days, each series in order.
+        x: Column of the day.
+        y: Column of the value.
+        series: Column that names the series, or None.
+        most_days: Days without a row that are no gap yet, such as those between two weeks.
+    """
+    before = rows[x].shift() if series is None else rows.groupby(series, sort=False)[x].shift()
+    is_after_gap = (rows[x] - before) > pd.Timedelta(days=most_days)
+    holes = rows.loc[is_after_gap, [x] if series is None else [x, series]]
+    holes = holes.assign(**{x: before[is_after_gap] + pd.Timedelta(days=1)})
+    if holes.empty:
+        return rows
+    joined = pd.concat(
+        [
+            rows.assign(_place=range(len(rows))),
+            holes.assign(_place=[place - 0.5 for place in is_after_gap.to_numpy().nonzero()[0]]),
+        ]
+    )
+    return joined.sort_values("_place").drop(columns="_place").reset_index(drop=True)
 
 
 def log_domain(values: pd.Series) -> tuple[float, float]:
@@ -393,7 +421,10 @@ def _span_layers(spans: pd.DataFrame, first: Any, last: Any) -> list[Any]:
 def _event_layers(events: pd.DataFrame) -> list[Any]:
     if events.empty:
         return []
-    rows = [{"day": _iso(row.event_date), "word": row.word} for row in events.itertuples()]
+    rows = [
+        {"day": _iso(row.event_date), "word": row.word, "height": -4 - 12 * (place % 2)}
+        for place, row in enumerate(events.itertuples())
+    ]
     data = _inline(rows)
     rules = (
         alt.Chart(data)
@@ -407,7 +438,7 @@ def _event_layers(events: pd.DataFrame) -> list[Any]:
         )
         .encode(
             x=time_axis("day"),
-            y=alt.value(-4),
+            y=alt.Y("height:Q", scale=None, axis=None),
             text="word:N",
         )
     )

@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 from pipeline.exporting import csv_lines
 from pipeline.report import figures
 from pipeline.report.blocks import Chart, Page, Table
+from pipeline.report.drawing import with_gaps
 from pipeline.report.pages.breadth import breadth
 from pipeline.report.pages.claims import claims
 from pipeline.report.pages.data import data
@@ -203,11 +204,14 @@ def spark(values: Sequence[float | None]) -> str:
 
 def chart_json(block: Chart) -> Markup:
     """Return what the page's script needs to draw a chart, safe inside of a script element."""
+    hover, frame = block.hover, block.frame
+    if hover is not None and "series" in hover:
+        frame = with_gaps(frame, hover["x"], hover["y"], hover["series"])
     content = {
         "spec": block.spec,
         "alternative": block.alternative[2] if block.alternative else None,
-        "hover": block.hover,
-        "rows": {name: _short(block.frame[name]) for name in block.frame.columns},
+        "hover": hover,
+        "rows": {name: _short(frame[name]) for name in frame.columns},
     }
     return htmlsafe_json_dumps(content, dumps=_compact_json)
 

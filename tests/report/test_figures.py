@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from pipeline.report import figures
-from pipeline.report.drawing import LABEL_GAP, spread_labels
+from pipeline.report.drawing import GAP_DAYS, LABEL_GAP, spread_labels, with_gaps
 
 HARD = "\N{NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
@@ -84,3 +84,21 @@ def test_names_at_the_ends_of_lines_do_not_touch(ends: list[float], is_log: bool
     assert sorted(range(len(ends)), key=lambda i: (ends[i], i)) == sorted(
         range(len(ends)), key=lambda i: (placed[i], i)
     )
+
+
+@pytest.mark.parametrize("series", [None, "name"])
+def test_line_is_broken_where_days_are_missing_and_nowhere_else(series: str | None) -> None:
+    days = [1, 2, 2 + GAP_DAYS, 3 + 2 * GAP_DAYS, 4 + 2 * GAP_DAYS]
+    rows = pd.DataFrame(
+        {
+            "day": [pd.Timestamp("2026-01-01") + pd.Timedelta(days=each) for each in days],
+            "value": [1.0, 2.0, 3.0, 4.0, 5.0],
+        }
+    )
+    if series is not None:
+        rows = pd.concat([rows.assign(name="a"), rows.head(2).assign(name="b")])
+    broken = with_gaps(rows.reset_index(drop=True), "day", "value", series)
+    first = broken if series is None else broken[broken["name"] == "a"]
+    assert first["value"].isna().tolist() == [False, False, False, True, False, False]
+    assert first["day"].is_monotonic_increasing
+    assert len(broken) == len(rows) + 1

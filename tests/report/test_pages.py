@@ -197,6 +197,15 @@ def test_the_sentence_of_the_day_is_true(pages: dict[str, Page], published_file:
     assert f"on {trailed} of the last 10 days" in lead
 
 
+def test_a_day_without_prices_is_not_told_as_a_quiet_one(
+    changed_file: Change, sql_dir: Path
+) -> None:
+    file = changed_file(["update indices.index_level_daily set coverage_fraction = 0.1"])
+    with open_read_only(file) as connection:
+        lead = today(Reader(connection, sql_dir)).lead
+    assert lead.startswith("Only 10\N{NO-BREAK SPACE}% of the weight of small caps has a price")
+
+
 def test_a_select_of_the_report_reads_published_tables_only(
     sql_dir: Path, project: Project
 ) -> None:

@@ -140,7 +140,7 @@ def _lead(reader: Reader, definition: dict[str, Any]) -> str:
         else ""
     )
     return (
-        f"{definition['title']}: {number(row['value'])} {row['unit']} for "
+        f"{definition['title']}: {number(row['value'])} ({row['unit']}) for "
         f"{words(row['entity'])} on "
         f"{day(row['market_date'])}{place}; state {words(row['state'])}."
     )
@@ -186,6 +186,10 @@ def _definition(definition: dict[str, Any], model: Model) -> Words:
         if int(window) == 0
         else f"Looks back {plural(int(window), 'day')}."
     )
+    made_by = []
+    if model.computation is not None:
+        read = ", ".join(model.computation.parents)
+        made_by = [f"Computed by pipeline.statistics.{model.computation.function} from {read}."]
     inputs = str(definition["required_inputs"]).replace(";", ", ")
     return Words(
         f"definition_{str(definition['signal_id']).lower()}",
@@ -193,6 +197,7 @@ def _definition(definition: dict[str, Any], model: Model) -> Words:
         [
             " ".join(model.doc.description.split()),
             f"{value.meaning} ({value.unit}). {_DIRECTIONS[int(definition['orientation'])]} {back}",
+            *made_by,
             f"Needs {inputs}. Insufficient below {definition['minimum_observations']} "
             f"observations, fully trusted from {definition['full_observations']} on. States: "
             f"{definition['thresholds']}. Version {definition['version']}.",

@@ -30,6 +30,8 @@ from pipeline.report.reading import Reader
 
 SPARK_DAYS = 90
 TRAIL_DAYS = 10
+MIN_COVERED_FRACTION = 0.5
+"""Weight of small coins with a price of the day, below which no sentence is about the day."""
 PILLARS = {
     "relative_strength_score": "Relative strength",
     "positioning_score": "Positioning",
@@ -65,6 +67,12 @@ def lead_sentence(reader: Reader) -> str:
         return (
             "There are no index levels of small and large coins yet: reviews are monthly and want "
             "90 days of prices. Load history with tidemark import."
+        )
+    covered = float(small["coverage_fraction"])
+    if covered < MIN_COVERED_FRACTION:
+        return (
+            f"Only {percent(covered, 0)} of the weight of small caps has a price of "
+            f"{day(small['market_date'])}, so their level mostly repeats older ones."
         )
     moved = float(small["return_1d_fraction"])
     what = (
