@@ -19,7 +19,7 @@ PAST_FEEDS = [
 ]
 
 
-@task(retries=0, execution_timeout=timedelta(minutes=1))
+@task(retries=2, execution_timeout=timedelta(minutes=1))
 def choose_feeds(reading: bool) -> list[str]:
     """Return the feeds to fetch: those that ask vendors, or those that read their files.
 
@@ -31,7 +31,13 @@ def choose_feeds(reading: bool) -> list[str]:
     return [name for name in params["feeds"] if get_feed(name).reads_landed_files == reading]
 
 
-@task(pool=BACKFILL_POOL, map_index_template="{{ feed }}", execution_timeout=timedelta(hours=12))
+@task(
+    pool=BACKFILL_POOL,
+    map_index_template="{{ feed }}",
+    execution_timeout=timedelta(hours=12),
+    # Airflow shows the text of a function, but not of one that is mapped.
+    doc_md="Fetch and store every chunk of a feed that is not stored yet.",
+)
 def backfill(feed: str) -> dict[str, Any]:
     """Fetch and store every chunk of a feed that is not stored yet."""
     from pipeline.settings import load_settings

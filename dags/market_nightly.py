@@ -29,7 +29,7 @@ def _show_as(feed: str) -> None:
     context["feed"] = feed
 
 
-@task(retries=0, execution_timeout=timedelta(minutes=1))
+@task(retries=2, execution_timeout=timedelta(minutes=1))
 def choose_market_date() -> str:
     """Return the day to refresh: the parameter, or the last UTC day complete by then.
 
@@ -48,13 +48,18 @@ def choose_market_date() -> str:
     return str(load_settings().default_market_date())
 
 
-@task(retries=0, execution_timeout=timedelta(minutes=1))
+@task(retries=2, execution_timeout=timedelta(minutes=1))
 def choose_feeds() -> list[str]:
     """Return the feeds that the settings choose and that can be asked; the others are skipped."""
     return list(run_step("choose_feeds"))
 
 
-@task(map_index_template=NAMED_BY_FEED, execution_timeout=timedelta(minutes=30))
+@task(
+    map_index_template=NAMED_BY_FEED,
+    execution_timeout=timedelta(minutes=30),
+    # Airflow shows the text of a function, but not of one that is mapped.
+    doc_md="Land what a feed's first usable vendor says; a ban or a block is not tried again.",
+)
 def extract(feed: str, market_date: str, chosen: list[str]) -> dict[str, Any]:
     """Land what a feed's first usable vendor says; a ban or a block is not tried again."""
     _show_as(feed)
@@ -64,7 +69,11 @@ def extract(feed: str, market_date: str, chosen: list[str]) -> dict[str, Any]:
     return dict(run_step("extract", feed, day, _run_id()))
 
 
-@task(map_index_template=NAMED_BY_FEED, execution_timeout=timedelta(minutes=30))
+@task(
+    map_index_template=NAMED_BY_FEED,
+    execution_timeout=timedelta(minutes=30),
+    doc_md="Hold the landed rows against the gate and store those that pass.",
+)
 def validate_and_load(extracted: dict[str, Any]) -> dict[str, Any]:
     """Hold the landed rows against the gate and store those that pass."""
     _show_as(extracted["feed"])
@@ -83,6 +92,13 @@ def ingest_landed(feed: str, market_date: str, chosen: Any) -> Any:
     """Bring in one feed that reads what the host's others landed, however those ended."""
     extracted: Any = extract.override(trigger_rule="all_done")(feed, market_date, chosen)
     return validate_and_load(extracted)
+
+
+@task(trigger_rule="all_done", retries=1, execution_timeout=timedelta(hours=1))
+def catch_up(market_date: str) -> dict[str, Any]:
+    """Fill the days whose nights did not happen, where vendors can be asked for the past."""
+    day = datetime.fromisoformat(market_date).date()
+    return dict(run_step("catch_up", day, _run_id(), wait_seconds=LOCK_WAIT_SECONDS))
 
 
 @task(trigger_rule="all_done", execution_timeout=timedelta(hours=1))
@@ -176,7 +192,13 @@ def market_nightly() -> None:
             read[vendor] = reader.expand(feed=feeds)
             # The groups, not their last tasks: nothing of the second begins before the first ends.
             asked[vendor].operator.task_group >> read[vendor].operator.task_group
-    built: Any = build(market_date, [*asked.values(), *read.values()])
+    loaded = [*asked.values(), *read.values()]
+    # After the night's own feeds, some of which know the present only, and before the build.
+    caught_up: Any = catch_up(market_date)
+    for host in loaded:
+        host.operator.task_group >> caught_up
+    built: Any = build(market_date, loaded)
+    caught_up >> built
     audited: Any = audit(built)
     published: Any = publish(audited)
     reported: Any = report(audited, published)

@@ -17,7 +17,16 @@ if TYPE_CHECKING:
 
 TABLE = "source_health_daily"
 
-Status = Literal["answered", "fell_back", "refused", "unavailable", "not_set_up", "replayed"]
+Status = Literal[
+    "answered",
+    "fell_back",
+    "refused",
+    "unavailable",
+    "not_set_up",
+    "replayed",
+    "caught_up",
+    "unobtainable",
+]
 FAILED: frozenset[Status] = frozenset({"refused", "unavailable"})
 SERVED: frozenset[Status] = frozenset({"answered", "fell_back", "replayed"})
 
@@ -33,7 +42,9 @@ class SourceHealth:
         status: ``answered``: its rows are stored. ``fell_back``: they are, in place of a
             source that failed. ``replayed``: they were read from what was landed before.
             ``refused``: its payloads or rows did not pass. ``unavailable``: it could not be
-            asked or did not answer. ``not_set_up``: it needs a key or a consent.
+            asked or did not answer. ``not_set_up``: it needs a key or a consent. Of a night
+            that did not happen: ``caught_up``: a later night fetched its rows;
+            ``unobtainable``: it cannot be asked for a past day.
         reason: Why it has nothing; None where its rows are stored.
         row_count: Rows that passed the gate.
         call_count: Calls that were made, failed ones too.

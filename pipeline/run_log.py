@@ -54,6 +54,16 @@ def close(settings: Settings, run_id: str, ending: Ending, *, build_id: str | No
     write_bytes_atomically(path, json.dumps(record).encode())
 
 
+def nightly_dates(settings: Settings) -> set[date]:
+    """Return the market dates for which a night was ever begun, however it ended."""
+    return {
+        date.fromisoformat(record["market_date"])
+        for path in (settings.journal_dir / "run").glob("[!.]*.json")
+        for record in [json.loads(path.read_bytes())]
+        if record["kind"] == "nightly"
+    }
+
+
 def records(settings: Settings, current_run_id: str) -> Iterator[dict[str, Any]]:
     """Return every run, in the order of their names.
 

@@ -326,6 +326,40 @@ def _load(
     )
 
 
+def catch_up(
+    settings: Settings,
+    market_date: date,
+    run_id: str,
+    *,
+    wait_seconds: float | None = None,
+) -> dict[str, dict[str, str]]:
+    """Fill the days whose nights did not happen, where vendors can be asked for the past.
+
+    The night's own feeds come first, as some vendors know the present only. A night that is
+    run again for an earlier day catches up nothing.
+
+    Args:
+        settings: Where.
+        market_date: The UTC day of the night that is running.
+        run_id: That night.
+        wait_seconds: How long to wait for another writer; the setting by default.
+
+    Returns:
+        What became of each feed, by day; empty when no night was missed.
+
+    Raises:
+        LockedError: Another run is writing.
+    """
+    from pipeline import catching_up
+
+    if market_date < settings.default_market_date():
+        return {}
+    dealt_with = catching_up.catch_up(
+        settings, market_date, run_id, lambda: _lock(settings, run_id, wait_seconds)
+    )
+    return {missed.market_date.isoformat(): dict(missed.feeds) for missed in dealt_with}
+
+
 def build(
     settings: Settings,
     market_date: date,
@@ -655,6 +689,8 @@ def refresh(
                     loaded.append(validate_and_load(settings, extracted, run_id))
                 except TidemarkError as exc:
                     logger.warning("%s of %s was not loaded: %s", feed.name, market_date, exc)
+            on_step("catch up")
+            catch_up(settings, market_date, run_id)
             on_step("build")
             built = build(settings, market_date, run_id, loaded)
             on_step("audit")

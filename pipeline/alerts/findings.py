@@ -10,6 +10,7 @@ from pipeline.alerts.build_findings import audit_findings, restatement_findings
 from pipeline.alerts.feed_findings import feed_findings
 from pipeline.alerts.gate_findings import gate_findings
 from pipeline.alerts.gate_record import GateRecord
+from pipeline.alerts.missed_findings import missed_findings
 from pipeline.alerts.page_findings import page_findings
 from pipeline.alerts.problem import Findings, Problem
 from pipeline.alerts.step_findings import step_findings
@@ -39,6 +40,7 @@ def collect(settings: Settings, market_date: date, run_id: str, *, is_published:
     )
     rules = gate_findings(gate, asked)
     found = [feeds, audits, steps, rules, page_findings(settings, run_id)]
+    found.append(missed_findings(settings, run_id))
     if is_published:
         found.append(restatement_findings(settings))
     return merge(found)

@@ -27,6 +27,9 @@ STANDING_FAMILIES = frozenset({"restatement"})
 OUTAGE_KEYS = frozenset({"night/missing", "night/late"})
 """They are about one outage, however many nights it lasts, so it is not told night by night."""
 
+MISSED_PREFIX = "night/missed/"
+"""Outages that are over when they are found: told once, and not as ended."""
+
 _DATES = ("first_seen", "last_seen", "mailed_on", "recovered_on")
 
 
@@ -181,7 +184,8 @@ def advance(
         is_over = record.is_open and key in findings.checked and key not in found
         if is_over and night >= record.last_seen:
             after[key] = replace(record, is_open=False, is_told=False, recovered_on=night)
-            changes.append(Change(after[key], "recovered", record.is_told, record))
+            is_told = record.is_told and not key.startswith(MISSED_PREFIX)
+            changes.append(Change(after[key], "recovered", is_told, record))
     return after, changes
 
 

@@ -112,7 +112,8 @@ def test_market_nightly_has_exactly_these_tasks_in_this_order(nightly: Any) -> N
         "choose_feeds": set(),
         **asked,
         **read,
-        "build": {"choose_market_date"} | loads,
+        "catch_up": {"choose_market_date"} | loads,
+        "build": {"choose_market_date", "catch_up"} | loads,
         "audit": {"build"},
         "publish": {"audit"},
         "report": {"audit", "publish"},
@@ -123,10 +124,11 @@ def test_market_nightly_has_exactly_these_tasks_in_this_order(nightly: Any) -> N
 
 def test_every_task_has_an_owner_a_timeout_and_its_retries(nightly: Any) -> None:
     expected = {
-        "choose_market_date": (0, 1 * MINUTE),
-        "choose_feeds": (0, 1 * MINUTE),
+        "choose_market_date": (2, 1 * MINUTE),
+        "choose_feeds": (2, 1 * MINUTE),
         "extract": (4, 30 * MINUTE),
         "validate_and_load": (4, 30 * MINUTE),
+        "catch_up": (1, 60 * MINUTE),
         "build": (4, 60 * MINUTE),
         "audit": (1, 30 * MINUTE),
         "publish": (4, 30 * MINUTE),
@@ -162,6 +164,7 @@ def test_some_tasks_run_whatever_happened_before(nightly: Any) -> None:
     rules = {task.task_id: str(task.trigger_rule.value) for task in nightly.tasks}
     assert {name for name, rule in rules.items() if rule == "all_done"} == {
         *(f"ingest.{host}_landed.extract" for host in HOSTS_WITH_LANDED_FEEDS),
+        "catch_up",
         "build",
         "compose_alerts",
         "notify",
