@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.report.figures import day
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -54,6 +56,13 @@ class Chart:
     alternative: tuple[str, str, Mapping[str, Any]] | None = None
     kind: str = field(default="chart", init=False)
 
+    @property
+    def as_of(self) -> str:
+        """The newest day that is drawn, as text."""
+        if self.hover is None or "series" not in self.hover:
+            return self.origin.as_of
+        return day(self.frame[self.hover["x"]].max())
+
 
 @dataclass(frozen=True)
 class Column:
@@ -81,6 +90,11 @@ class Table:
     origin: Origin
     most_rows: int = 100
     kind: str = field(default="table", init=False)
+
+    @property
+    def as_of(self) -> str:
+        """The newest day of the select, as text."""
+        return self.origin.as_of
 
     @property
     def rows(self) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -14,6 +15,12 @@ from pipeline.report.pages.shared import events, last_row, shown_or_missing
 from pipeline.report.reading import Reader
 
 CRYPTO = "top100_ex_btc"
+TICKERS = ("RUT", "IWM")
+PAIRS = {
+    "rut_top100_ex_btc": "the Russell 2000 and crypto without Bitcoin",
+    "iwm_top100": "the fund on the Russell 2000 and the top 100",
+}
+STREAK_PAIRS = ("rut_over_spx", "iwm_over_spy")
 NO_EQUITY = "It needs closes of the Russell 2000 and levels of the top 100 on the same days."
 
 
@@ -35,9 +42,14 @@ def markets(reader: Reader) -> Page:
 
 
 def _pair(reader: Reader) -> str:
-    """Return the pair of the Russell 2000, or of its fund, with the crypto market."""
-    known = set(reader.rows("correlation")["pair_id"])
-    return next((each for each in ("rut_top100_ex_btc", "iwm_top100_ex_btc") if each in known), "")
+    """Return the pair of the Russell 2000 with crypto, or of its fund where that is newer."""
+    return _newest(reader.rows("correlation"), "pair_id", "session_date", tuple(PAIRS))
+
+
+def _newest(frame: pd.DataFrame, column: str, day_column: str, wanted: Sequence[str]) -> str:
+    """Return which series has the newest day, the first named of those that have it."""
+    last = frame[frame[column].isin(wanted)].groupby(column)[day_column].max()
+    return "" if last.empty else next(each for each in wanted if last.get(each) == last.max())
 
 
 def _lead(reader: Reader) -> str:
@@ -46,15 +58,14 @@ def _lead(reader: Reader) -> str:
         return "There are no sessions yet on which both markets have a return."
     strength = "not more than chance" if not row["is_significant"] else "more than chance"
     return (
-        f"Over 60 sessions to {day(row['session_date'])} the Russell 2000 and crypto without "
-        "Bitcoin "
-        f"correlate by {number(row['correlation'])}, which is {strength}."
+        f"Over 60 sessions to {day(row['session_date'])} {PAIRS[row['pair_id']]} correlate by "
+        f"{number(row['correlation'])}, which is {strength}."
     )
 
 
 def _turning_points(reader: Reader) -> Block:
     levels = reader.rows("russell")
-    ticker = "RUT" if "RUT" in set(levels["series_id"]) else "IWM"
+    ticker = _newest(levels, "series_id", "market_date", TICKERS)
     levels = levels[levels["series_id"].isin([ticker, CRYPTO])]
 
     def draw(rows: pd.DataFrame) -> Block:
@@ -68,7 +79,8 @@ def _turning_points(reader: Reader) -> Block:
         pivots = pivots[
             pivots["series_id"].isin([ticker, CRYPTO]) & (pivots["pivot_date"] >= start)
         ]
-        found = reader.row("turning_point_match") if pivots.empty else _match(reader)
+        is_matched = _pair(reader).startswith(f"{ticker.lower()}_") and not pivots.empty
+        found = _match(reader) if is_matched else {}
         share = (
             f": {percent(found['match_rate_fraction'], 0)} of them met, "
             f"{percent(found['null_mean_fraction'], 0)} "
@@ -152,7 +164,8 @@ def _matches(reader: Reader) -> Block:
             f"{percent(last['match_rate_fraction'], 0)} of turning points met, p "
             f"{p_value(last['match_p_value'])}: "
             f"{words(last['state'])}",
-            "Share of the Russell 2000's turning points with one of crypto near them, in a moving "
+            f"Of {PAIRS[last['pair_id']]}: share of equity's turning points with one near "
+            "them, in a moving "
             "window; the band is what chance gives, from its mean to its 95th percentile",
             drawing.lines(
                 drawn,
@@ -190,9 +203,7 @@ def _matches(reader: Reader) -> Block:
 def _streak(reader: Reader) -> Block:
     frame = reader.rows("streak")
     first = reader.rows("level")["market_date"].min()
-    kept = frame[frame["pair_id"].isin(["rut_over_spx", "iwm_over_spy"])]
-    if len(kept) and "rut_over_spx" in set(kept["pair_id"]):
-        kept = kept[kept["pair_id"] == "rut_over_spx"]
+    kept = frame[frame["pair_id"] == _newest(frame, "pair_id", "session_date", STREAK_PAIRS)]
     if is_known(first):
         kept = kept[kept["session_date"] >= first]
 
@@ -201,10 +212,11 @@ def _streak(reader: Reader) -> Block:
         longest = rows.sort_values("streak_sessions").iloc[-1]
         drawn = rows[["session_date", "streak_sessions"]]
         count = int(last["streak_sessions"])
+        who = "The fund on the Russell 2000" if last["is_proxy"] else "The Russell 2000"
         now = (
-            f"The Russell 2000 has beaten the S&P 500 for {plural(count, 'session')} in a row"
+            f"{who} has beaten the S&P 500 for {plural(count, 'session')} in a row"
             if count
-            else "The Russell 2000 did not beat the S&P 500 in the last session"
+            else f"{who} did not beat the S&P 500 in the last session"
         )
         return Chart(
             "streak",
