@@ -18,6 +18,7 @@ from pipeline import steps
 from pipeline.alerts.compose import read_state
 from pipeline.backup import newest_backup
 from pipeline.datasets import DATASETS
+from pipeline.doctor import nights
 from pipeline.errors import ConfigurationError, LedgerError, LockedError, PayloadError
 from pipeline.fetching import read_frame
 from pipeline.journal import Journal
@@ -324,6 +325,23 @@ def test_the_command_lists_every_chore(run: Run, three_nights: Home) -> None:
     said = run("upkeep", "--only", "compact", home=three_nights)
     assert said.code == 0, said
     assert "files folded" in said.out
+
+
+def test_the_doctor_tells_how_the_chores_ended(settings: Settings) -> None:
+    def said() -> list[tuple[str, str, str]]:
+        return [(f.part, f.status, f.detail) for f in nights.upkeep(settings)]
+
+    assert said() == [("upkeep", "ok", "no chore was done here yet")]
+    do_chore(settings, "prune_builds", "upkeep")
+    (found,) = said()
+    assert found[:2] == ("upkeep", "ok")
+    assert f"{LATER + timedelta(days=1)} 01:00 UTC" in found[2]
+    (settings.state_dir / "ledger_seen.json").write_text('{"a.parquet": "0"}')
+    with pytest.raises(LedgerError):
+        do_chore(settings, "check_ledger", "upkeep")
+    (found,) = said()
+    assert found[:2] == ("upkeep check_ledger", "warn")
+    assert found[2].startswith("LedgerError: 1 files of the ledger are gone")
 
 
 def test_one_chore_that_fails_holds_up_none_of_the_others(run: Run, three_nights: Home) -> None:

@@ -22,6 +22,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("lock", places.lock),
     ("night", nights.published_night),
     ("runs", nights.last_run),
+    ("upkeep", nights.upkeep),
     ("problems", nights.open_problems),
     ("alerts", mail.outbox),
     ("mail server", mail.server),

@@ -10,6 +10,7 @@ from pipeline.alerts.compose import published_as_of, read_state
 from pipeline.alerts.deadman import is_night_missing, night_due
 from pipeline.doctor.finding import Finding
 from pipeline.settings import Settings
+from pipeline.upkeep.report import read_notes
 
 
 def published_night(settings: Settings) -> Iterator[Finding]:
@@ -50,6 +51,24 @@ def last_run(settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield Finding("runs", "ok", f"the last night that ended is {night}")
+
+
+def upkeep(settings: Settings) -> Iterator[Finding]:
+    """How did each chore of the upkeep end last, and when?"""
+    notes = read_notes(settings)
+    failed = {chore: note for chore, note in notes.items() if note["error"] is not None}
+    for chore, note in failed.items():
+        yield Finding(
+            f"upkeep {chore}",
+            "warn",
+            f"{note['kind']}: {note['error']}",
+            f"`tidemark upkeep --only {chore}`",
+        )
+    if not notes:
+        yield Finding("upkeep", "ok", "no chore was done here yet")
+    elif not failed:
+        oldest = min(datetime.fromisoformat(note["ended_at"]) for note in notes.values())
+        yield Finding("upkeep", "ok", f"every chore since {oldest:%Y-%m-%d %H:%M} UTC ended well")
 
 
 def open_problems(settings: Settings) -> Iterator[Finding]:
