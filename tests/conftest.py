@@ -27,6 +27,7 @@ from nights import (
     load_history,
 )
 from nights import running_mailbox as open_mailbox
+from small_project import write_small_project
 
 from pipeline.sandbox.faults import FaultBoard
 from pipeline.sandbox.server import Sandbox, create_server
@@ -164,11 +165,39 @@ def three_nights_path(sandbox: Sandbox, loaded_home: Path, shared_folder: Path) 
     return _make_once(shared_folder / "three-nights", make)
 
 
+@pytest.fixture(scope="session")
+def small_sql_dir(shared_folder: Path) -> Path:
+    """The SQL of few models, for nights that have to be whole and may be small; never change it."""
+
+    def make(path: Path) -> None:
+        write_small_project(Settings(_env_file=None).sql_dir, path)
+
+    return _make_once(shared_folder / "small-sql", make)
+
+
+@pytest.fixture(scope="session")
+def small_night_path(
+    sandbox: Sandbox, loaded_home: Path, small_sql_dir: Path, shared_folder: Path
+) -> Path:
+    """A home after the history and a night on few models; copy it, never change it."""
+
+    def make(path: Path) -> None:
+        copy_home(loaded_home, path, sandbox, sql_dir=small_sql_dir).refresh(NIGHTS[0])
+
+    return _make_once(shared_folder / "small-night", make)
+
+
 @pytest.fixture
 def home(loaded_home: Path, sandbox: Sandbox, faults: FaultBoard, tmp_path: Path) -> Home:
     """A home of one's own with the simulated history, a published build and live vendors."""
     assert not faults
     return copy_home(loaded_home, tmp_path / "home", sandbox)
+
+
+@pytest.fixture
+def small_home(home: Home, small_sql_dir: Path) -> Home:
+    """The same, whose nights build few models: half the time of a night on all."""
+    return Home(home.path, home.sandbox, {"sql_dir": small_sql_dir})
 
 
 @pytest.fixture

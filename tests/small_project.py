@@ -14,6 +14,8 @@ KEPT = (
     "indices.restatement",
     "staging.equity_close_daily",
     "staging.sentiment_daily",
+    "staging.coin_price_daily",
+    "signals.external_sentiment_daily",
     "main.about",
 )
 

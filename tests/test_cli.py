@@ -213,13 +213,13 @@ def test_refresh_of_a_bad_night_ends_in_a_sentence(
 
 
 def test_a_night_that_fell_back_says_so(
-    run: Run, home: Home, monkeypatch: pytest.MonkeyPatch
+    run: Run, small_home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     days = [NIGHTS[0] - timedelta(days=back) for back in range(12)]
     silent = Canned("silent", fetch_error=SourceError("no [answer] in time"))
     feed = Feed(DATASET, (silent, Canned("good", scores_of(days))))
     use_feeds(monkeypatch, feed, keep=["market_daily", "equity_daily"])
-    outcome = run("refresh", "--market-date", str(NIGHTS[0]), home=home)
+    outcome = run("refresh", "--market-date", str(NIGHTS[0]), home=small_home)
     assert outcome.code == 0, outcome.err
     last = outcome.out.splitlines()[-1]
     assert last == f"{DATASET} came from good, as silent is unavailable: no [answer] in time"

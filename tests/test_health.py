@@ -157,12 +157,12 @@ def test_landed_payloads_of_a_published_night_are_told_from_an_answer(
 
 
 def test_a_night_publishes_how_its_sources_did(
-    home: Home, monkeypatch: pytest.MonkeyPatch, mailbox: Mailbox
+    small_home: Home, monkeypatch: pytest.MonkeyPatch, mailbox: Mailbox
 ) -> None:
     feed = Feed(DATASET, (good("silent", fetch_error=SILENT), good()))
     use_feeds(monkeypatch, feed, keep=["market_daily", "equity_daily"])
-    manifest = home.refresh(NIGHT, run_id="the-night", **mailbox.settings)
-    rows = home.query(
+    manifest = small_home.refresh(NIGHT, run_id="the-night", **mailbox.settings)
+    rows = small_home.query(
         "select feed, source, status, row_count > 0 from quality.source_health_daily "
         "where market_date = (select market_date from main.about) order by feed, preference_rank"
     )
@@ -173,18 +173,18 @@ def test_a_night_publishes_how_its_sources_did(
     assert {row[0] for row in rows} == {"market_daily", "equity_daily", DATASET}
     assert manifest["degraded_feeds"] == [DATASET]
     assert mailbox.subjects() == []
-    assert steps.fallbacks(home.settings(NIGHT), "the-night") == [
+    assert steps.fallbacks(small_home.settings(NIGHT), "the-night") == [
         f"{DATASET} came from good, as silent is unavailable: nobody is there"
     ]
 
 
 def test_a_mail_about_something_else_names_the_fallbacks(
-    home: Home, monkeypatch: pytest.MonkeyPatch, mailbox: Mailbox, faults: FaultBoard
+    small_home: Home, monkeypatch: pytest.MonkeyPatch, mailbox: Mailbox, faults: FaultBoard
 ) -> None:
     feed = Feed(DATASET, (good("silent", fetch_error=SILENT), good()))
     use_feeds(monkeypatch, feed, keep=["market_daily", "equity_daily"])
-    settings = home.settings(NIGHT, **mailbox.settings)
-    home.refresh(NIGHT, run_id="a-run", **mailbox.settings)
+    settings = small_home.settings(NIGHT, **mailbox.settings)
+    small_home.refresh(NIGHT, run_id="a-run", **mailbox.settings)
     assert mailbox.subjects() == []
 
     faults["cboe"] = "status_404"

@@ -103,28 +103,28 @@ def test_a_run_for_an_earlier_day_leaves_later_days_alone(three_nights: Home) ->
 
 
 def test_an_earlier_night_that_was_cut_short_is_mended_without_moving_later_levels(
-    three_nights: Home,
+    three_nights: Home, small_sql_dir: Path
 ) -> None:
     missed, later = NIGHTS[3], NIGHTS[4]
     settings = three_nights.settings(missed)
     steps.extract(settings, "market_daily", missed, "cut-short")
-    three_nights.refresh(later)
+    three_nights.refresh(later, sql_dir=small_sql_dir)
     assert missed not in stored_days(three_nights)
     others = levels_of(three_nights, f"market_date != '{missed}'")
 
-    three_nights.refresh(missed, hour=40)
+    three_nights.refresh(missed, hour=40, sql_dir=small_sql_dir)
 
     assert missed in stored_days(three_nights)
     assert levels_of(three_nights, f"market_date != '{missed}'") == others
     assert three_nights.last_day() == later
 
 
-def test_a_late_rerun_uses_what_was_landed_in_time(home: Home) -> None:
-    steps.extract(home.settings(NIGHTS[0]), "market_daily", NIGHTS[0], "cut-short")
+def test_a_late_rerun_uses_what_was_landed_in_time(small_home: Home) -> None:
+    steps.extract(small_home.settings(NIGHTS[0]), "market_daily", NIGHTS[0], "cut-short")
 
-    home.refresh(NIGHTS[0], hour=15)
+    small_home.refresh(NIGHTS[0], hour=15)
 
-    assert home.last_day() == NIGHTS[0]
+    assert small_home.last_day() == NIGHTS[0]
 
 
 def test_a_day_that_nobody_asked_for_in_time_cannot_be_had_any_more(
@@ -200,11 +200,11 @@ def test_a_damaged_build_is_refused(three_nights: Home) -> None:
     assert three_nights.published_bytes() == before
 
 
-def test_old_builds_are_pruned_and_the_newest_kept(three_nights: Home) -> None:
+def test_old_builds_are_pruned_and_the_newest_kept(three_nights: Home, small_sql_dir: Path) -> None:
     known = build_ids(three_nights)
     abandoned = three_nights.path / "builds" / "20200101T000000-abandoned"
     abandoned.mkdir()
-    three_nights.refresh(NIGHTS[3], builds_kept=2)
+    three_nights.refresh(NIGHTS[3], builds_kept=2, sql_dir=small_sql_dir)
     kept = build_ids(three_nights)
     assert len(kept) == 2
     assert kept[0] == known[-1]

@@ -1,4 +1,8 @@
-"""Whole nights on which a vendor, an audit or the mail server fails."""
+"""Whole nights on which a vendor, an audit or the mail server fails.
+
+What they prove is about the steps, so most of them build few models (``small_project``); the
+night that a retry mends builds all.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,6 @@ from nights import NIGHTS, Home, Mailbox, build_ids, query_file
 
 from pipeline.errors import AuditError, BlockedNightError, PublishError, TidemarkError
 from pipeline.sandbox.faults import BODY_FAULTS, STATUS_FAULTS, FaultBoard
-from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
 
 TESTS = Path(__file__).parent
@@ -57,16 +60,16 @@ def silence_other_markets(faults: FaultBoard) -> None:
 
 @pytest.mark.parametrize("fault", AT_COINGECKO)
 def test_a_night_falls_back_to_another_vendor_and_is_as_it_would_have_been(
-    fault: str, home: Home, faults: FaultBoard, mailbox: Mailbox
+    fault: str, small_home: Home, faults: FaultBoard, mailbox: Mailbox
 ) -> None:
     faults["coingecko"] = fault
 
-    home.refresh(NIGHTS[0], http_read_timeout_seconds=0.5, **mailbox.settings)
+    small_home.refresh(NIGHTS[0], http_read_timeout_seconds=0.5, **mailbox.settings)
 
-    assert home.last_day() == NIGHTS[0]
-    assert largest_move(home) < 0.5
+    assert small_home.last_day() == NIGHTS[0]
+    assert largest_move(small_home) < 0.5
     assert mailbox.subjects() == []
-    health = home.query(
+    health = small_home.query(
         "select source, status from quality.source_health_daily "
         f"where market_date = date '{NIGHTS[0]}' and feed = 'market_daily' order by preference_rank"
     )
@@ -77,16 +80,16 @@ def test_a_night_falls_back_to_another_vendor_and_is_as_it_would_have_been(
 
 @pytest.mark.parametrize("fault", AT_COINGECKO)
 def test_a_fault_at_the_last_market_stops_the_night_and_leaves_the_published_file_alone(
-    fault: str, home: Home, faults: FaultBoard, mailbox: Mailbox
+    fault: str, small_home: Home, faults: FaultBoard, mailbox: Mailbox
 ) -> None:
-    before = home.published_bytes()
+    before = small_home.published_bytes()
     silence_other_markets(faults)
     faults["coingecko"] = fault
 
     with pytest.raises(TidemarkError) as raised:
-        home.refresh(NIGHTS[0], http_read_timeout_seconds=0.5, **mailbox.settings)
+        small_home.refresh(NIGHTS[0], http_read_timeout_seconds=0.5, **mailbox.settings)
 
-    assert home.published_bytes() == before
+    assert small_home.published_bytes() == before
     assert not isinstance(raised.value.__cause__, KeyError | TypeError | AttributeError)
     (subject,) = mailbox.subjects()
     assert subject.startswith("[Tidemark] CRITICAL")
@@ -96,19 +99,19 @@ def test_a_fault_at_the_last_market_stops_the_night_and_leaves_the_published_fil
 
 @pytest.mark.parametrize("fault", ["truncated", "unit_slip"])
 def test_a_stopped_night_is_published_by_the_rerun_after_the_fault_is_cured(
-    fault: str, home: Home, faults: FaultBoard, mailbox: Mailbox
+    fault: str, small_home: Home, faults: FaultBoard, mailbox: Mailbox
 ) -> None:
     silence_other_markets(faults)
     faults["coingecko"] = fault
     with pytest.raises(TidemarkError):
-        home.refresh(NIGHTS[0], **mailbox.settings)
+        small_home.refresh(NIGHTS[0], **mailbox.settings)
     mailbox.envelopes.clear()
     faults.clear()
 
-    home.refresh(NIGHTS[0], hour=2, **mailbox.settings)
+    small_home.refresh(NIGHTS[0], hour=2, **mailbox.settings)
 
-    assert home.last_day() == NIGHTS[0]
-    assert largest_move(home) < 0.5
+    assert small_home.last_day() == NIGHTS[0]
+    assert largest_move(small_home) < 0.5
     (subject,) = mailbox.subjects()
     assert subject.startswith(f"[Tidemark] RECOVERED market_daily {NIGHTS[0]}")
 
@@ -124,13 +127,13 @@ def test_a_fault_that_a_retry_mends_is_no_failure(
 
 @pytest.mark.parametrize(("vendor", "fault"), DEGRADING)
 def test_a_fault_elsewhere_only_degrades_the_night(
-    vendor: str, fault: str, home: Home, faults: FaultBoard, mailbox: Mailbox
+    vendor: str, fault: str, small_home: Home, faults: FaultBoard, mailbox: Mailbox
 ) -> None:
     faults[vendor] = fault
 
-    home.refresh(NIGHTS[0], http_read_timeout_seconds=0.5, **mailbox.settings)
+    small_home.refresh(NIGHTS[0], http_read_timeout_seconds=0.5, **mailbox.settings)
 
-    assert home.last_day() == NIGHTS[0]
+    assert small_home.last_day() == NIGHTS[0]
     (subject,) = mailbox.subjects()
     dataset = {"cboe": "equity_daily", "alternative_me": "sentiment_daily"}[vendor]
     assert subject.startswith("[Tidemark] WARNING")
@@ -139,21 +142,21 @@ def test_a_fault_elsewhere_only_degrades_the_night(
 
 
 def test_a_mail_server_that_is_down_does_not_hide_why_the_night_failed(
-    home: Home, faults: FaultBoard
+    small_home: Home, faults: FaultBoard
 ) -> None:
     silence_other_markets(faults)
     faults["coingecko"] = "html_200"
     nobody = {"smtp_host": "127.0.0.1", "smtp_port": 9, "alert_to": "ops@example.org"}
     with pytest.raises(BlockedNightError) as raised:
-        home.refresh(NIGHTS[0], **nobody)
+        small_home.refresh(NIGHTS[0], **nobody)
     assert any("could not be sent" in note for note in raised.value.__notes__)
 
 
 def test_a_critical_audit_keeps_the_old_file_until_it_passes(
-    home: Home, mailbox: Mailbox, tmp_path: Path
+    small_home: Home, small_sql_dir: Path, mailbox: Mailbox, tmp_path: Path
 ) -> None:
-    sql_dir = tmp_path / "sql"
-    shutil.copytree(Settings(_env_file=None).sql_dir, sql_dir)
+    home, sql_dir = small_home, tmp_path / "sql"
+    shutil.copytree(small_sql_dir, sql_dir)
     audit = sql_dir / "audits" / "nothing_is_ever_published"
     audit.with_suffix(".sql").write_text("select market_date from main.about\n")
     audit.with_suffix(".yml").write_text(

@@ -1,4 +1,8 @@
-"""Whole nights that are killed half-way."""
+"""Whole nights that are killed half-way.
+
+Those killed at a file build few models (``small_project``): they write every kind of file that
+there is. Those killed by the clock build all.
+"""
 
 from __future__ import annotations
 
@@ -34,14 +38,14 @@ TESTS = Path(__file__).parent
     ],
 )
 def test_a_killed_night_leaves_the_old_or_the_new_file_and_the_next_run_completes(
-    pattern: str, count: int, home: Home, three_nights_path: Path
+    pattern: str, count: int, small_home: Home, three_nights_path: Path
 ) -> None:
-    before = home.published_bytes()
+    before = small_home.published_bytes()
 
-    done = run_and_kill_at(home, pattern, count)
+    done = run_and_kill_at(small_home, pattern, count)
 
     assert done.returncode == -signal.SIGKILL, done.stderr
-    check_after_a_kill(home, before, three_nights_path)
+    check_after_a_kill(small_home, before, three_nights_path)
 
 
 @pytest.mark.slow

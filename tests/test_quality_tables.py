@@ -6,13 +6,11 @@ import json
 import os
 import shutil
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 from nights import LAST_HISTORY_DAY, NIGHTS, Home, copy_home, import_older_moods, run_time
-from small_project import write_small_project
 
 from pipeline import fetching, run_log, steps
 from pipeline.alerts.findings import collect
@@ -169,13 +167,6 @@ def test_a_night_without_a_blocking_source_keeps_the_file_and_is_told_by_the_nex
     assert home.query("select degraded_feeds from main.about") == [(None,)]
     states = dict(home.query("select source, state from quality.freshness where is_due"))
     assert states["alternative_me"] == states["coingecko"] == "fresh"
-
-
-@pytest.fixture
-def small_home(home: Home, tmp_path: Path) -> Home:
-    """A home with the history, whose nights build few models."""
-    write_small_project(Settings(_env_file=None).sql_dir, tmp_path / "sql")
-    return Home(home.path, home.sandbox, {"sql_dir": tmp_path / "sql"})
 
 
 def test_a_feed_whose_tasks_were_killed_is_named_too(small_home: Home) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from nights import NIGHTS, Home, Mailbox
-from small_project import write_small_project
 
 from pipeline import steps
 from pipeline.datasets import DATASETS
@@ -27,7 +26,6 @@ from pipeline.landing import LandedPayload, Landing
 from pipeline.lock import run_lock
 from pipeline.raw_store import RawStore
 from pipeline.sandbox.faults import FaultBoard
-from pipeline.settings import Settings
 from pipeline.sources.registry import NIGHTLY_FEEDS, get_feed
 from pipeline.sources.transfer import HttpStatusError
 
@@ -246,9 +244,9 @@ def test_build_of_one_model_leaves_the_published_build_alone(home: Home) -> None
 
 @pytest.mark.parametrize("change", ["a column more", "a table more"])
 def test_audit_of_models_that_changed_since_the_build_says_to_build_again(
-    change: str, home: Home, tmp_path: Path
+    change: str, home: Home, small_sql_dir: Path, tmp_path: Path
 ) -> None:
-    write_small_project(Settings(_env_file=None).sql_dir, tmp_path / "sql")
+    shutil.copytree(small_sql_dir, tmp_path / "sql")
     settings = home.settings(NIGHTS[0], sql_dir=tmp_path / "sql")
     before = home.published_bytes()
     built = steps.build(settings, NIGHTS[0], "a-run")
@@ -265,14 +263,12 @@ def test_audit_of_models_that_changed_since_the_build_says_to_build_again(
     assert home.published_bytes() == before
 
 
-def test_publish_of_a_build_that_was_not_audited_is_refused(home: Home) -> None:
-    before = home.published_bytes()
-    (home.published / "parquet" / "main" / "about.parquet").unlink()
-    built = steps.build(home.settings(NIGHT), NIGHT, "a-run")
+def test_publish_of_a_build_that_was_not_audited_is_refused(small_home: Home) -> None:
+    before = small_home.published_bytes()
+    built = steps.build(small_home.settings(NIGHT), NIGHT, "a-run")
     with pytest.raises(PublishError, match="is built; only a build that passed"):
-        steps.publish(home.settings(NIGHT), built)
-    del before["parquet/main/about.parquet"]
-    assert home.published_bytes() == before
+        steps.publish(small_home.settings(NIGHT), built)
+    assert small_home.published_bytes() == before
 
 
 def test_publish_names_the_build_in_the_manifest(home: Home) -> None:
@@ -284,9 +280,9 @@ def test_publish_names_the_build_in_the_manifest(home: Home) -> None:
 # Notify
 
 
-def test_notify_of_a_good_run_sends_nothing(home: Home, mailbox: Mailbox) -> None:
-    manifest = home.refresh(NIGHT, run_id="a-run", **mailbox.settings)
-    settings = home.settings(NIGHT, **mailbox.settings)
+def test_notify_of_a_good_run_sends_nothing(small_home: Home, mailbox: Mailbox) -> None:
+    manifest = small_home.refresh(NIGHT, run_id="a-run", **mailbox.settings)
+    settings = small_home.settings(NIGHT, **mailbox.settings)
     assert steps.notify(settings, NIGHT, "a-run", manifest["build_id"]) is True
     assert mailbox.subjects() == []
 
@@ -328,10 +324,10 @@ def test_notify_says_that_a_night_without_prices_failed(
     assert mailbox.subjects()[0].startswith("[Tidemark] CRITICAL errored market_daily")
 
 
-def test_notify_tells_of_a_step_that_was_killed(home: Home, mailbox: Mailbox) -> None:
-    manifest = home.refresh(NIGHT, run_id="before")
-    assert steps.notify(home.settings(NIGHT), NIGHT, "before", manifest["build_id"])
-    settings = home.settings(NIGHT, feeds="market_daily", **mailbox.settings)
+def test_notify_tells_of_a_step_that_was_killed(small_home: Home, mailbox: Mailbox) -> None:
+    manifest = small_home.refresh(NIGHT, run_id="before")
+    assert steps.notify(small_home.settings(NIGHT), NIGHT, "before", manifest["build_id"])
+    settings = small_home.settings(NIGHT, feeds="market_daily", **mailbox.settings)
     loaded = steps.extract(settings, "market_daily", NIGHT, "a-run")
     steps.validate_and_load(settings, loaded, "a-run")
     assert steps.notify(settings, NIGHT, "a-run", None) is False

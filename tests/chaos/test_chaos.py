@@ -13,10 +13,8 @@ from kills import Clean, Forks, Scenario, draw_kill, recover, run_clean, running
 from nights import NIGHTS, Home, copy_home
 from post import Post, running_post
 from scenarios import commands, good_night, troubled_night
-from small_project import write_small_project
 
 from pipeline.sandbox.server import Sandbox
-from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
 
 KILLS_IN_A_ROW = 10
@@ -26,21 +24,28 @@ CopyBase = Callable[[str], Home]
 
 
 @pytest.fixture(scope="module")
-def base(loaded_home: Path, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Home:
+def base(
+    small_night_path: Path,
+    small_sql_dir: Path,
+    sandbox: Sandbox,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Home:
     """A home with a history and one night, on the few models of ``small_project``."""
     folder = tmp_path_factory.mktemp("chaos")
-    write_small_project(Settings(_env_file=None).sql_dir, folder / "sql")
-    home = copy_home(
-        loaded_home, folder / "base", sandbox, sql_dir=folder / "sql", threads=1, feeds=FEEDS
+    return copy_home(
+        small_night_path,
+        folder / "base",
+        sandbox,
+        sql_dir=small_sql_dir,
+        threads=1,
+        feeds=FEEDS,
     )
-    home.refresh(NIGHTS[0])
-    return home
 
 
 @pytest.fixture(scope="module")
-def forks(base: Home) -> Iterator[Forks]:
+def forks(base: Home, small_sql_dir: Path) -> Iterator[Forks]:
     """A process to fork commands from."""
-    with running_forks(base.path.parent / "sql", base.path.parent / "log") as running:
+    with running_forks(small_sql_dir, base.path.parent / "log") as running:
         yield running
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -22,6 +23,7 @@ from nights import NIGHTS, Home, Mailbox, copy_home
 from pipeline.errors import TidemarkError
 from pipeline.landing import LandedPayload, Landing
 from pipeline.sandbox.faults import FaultBoard
+from pipeline.sandbox.server import Sandbox
 from pipeline.sources.registry import get_feed
 
 NIGHT = NIGHTS[1]
@@ -201,11 +203,14 @@ def figures(home: Home) -> dict[tuple[str, str], float]:
 
 @pytest.fixture(scope="module")
 def clean(
-    small_base: Home, tmp_path_factory: pytest.TempPathFactory
+    small_night_path: Path,
+    small_sql_dir: Path,
+    sandbox: Sandbox,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[tuple[str, str], float]:
     """What the night says when nothing is spoiled."""
     folder = tmp_path_factory.mktemp("clean") / "home"
-    home = copy_home(small_base.path, folder, small_base.sandbox, **small_base.overrides)
+    home = copy_home(small_night_path, folder, sandbox, sql_dir=small_sql_dir)
     home.refresh(NIGHT)
     said = figures(home)
     assert {kind for kind, _ in said} == set(FIGURES)
