@@ -255,7 +255,7 @@ def _write(
     """Copy a snapshot into a new backup below ``target`` and return its folder."""
     for leftover in target.glob(".unfinished-*"):
         shutil.rmtree(leftover)
-    folder = _free_name(target / made_at.strftime("%Y%m%dT%H%M%SZ"))
+    folder = _next_name(target / made_at.strftime("%Y%m%dT%H%M%SZ"))
     unfinished = target / f".unfinished-{folder.name}"
     try:
         before = newest_backup(target)
@@ -346,12 +346,13 @@ def copy_with_digest(source: Path, target: Path) -> str:
     return digest.hexdigest()
 
 
-def _free_name(folder: Path) -> Path:
-    attempt, found = 1, folder
-    while found.exists():
-        attempt += 1
-        found = folder.with_name(f"{folder.name}-{attempt}")
-    return found
+def _next_name(folder: Path) -> Path:
+    """Return a name behind all those of the same second, also when the first of them is gone."""
+    names = [path.name for path in folder.parent.glob(f"{folder.name}*")]
+    if not names:
+        return folder
+    last = max(names).removeprefix(folder.name).removeprefix("-")
+    return folder.with_name(f"{folder.name}-{int(last or 1) + 1:03d}")
 
 
 def _prune(target: Path, keep: int) -> None:

@@ -72,13 +72,19 @@ def _guard(event: str, arguments: tuple[Any, ...]) -> None:
 sys.addaudithook(_guard)
 
 LONGEST_FILES = (
+    "archive/test_archive_claims.py",
     "sql/test_market_properties.py",
+    "chaos/test_chaos.py",
+    "dags/test_market_nightly.py",
     "test_night_faults.py",
     "test_night.py",
     "sql/test_point_in_time.py",
     "test_night_kills.py",
     "sql/test_thread_determinism.py",
-    "dags/test_market_nightly.py",
+    "signals/test_market_signals_contract.py",
+    "signals/test_planted_truths.py",
+    "oracle/test_index_oracle.py",
+    "mutations/test_audited_nights.py",
     "faults/test_fault_matrix_page.py",
     "test_cli.py",
     "dags/test_market_backfill.py",

@@ -7,6 +7,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -255,6 +256,7 @@ def test_a_disk_without_links_gets_copies(
 
 
 def test_only_so_many_are_kept(settings: Settings, tmp_path: Path) -> None:
+    settings = settings.model_copy(update={"now_override": datetime(2026, 5, 1, tzinfo=UTC)})
     made = [make_backup(settings, tmp_path / "disk", "backup", keep=2) for _ in range(4)]
     assert [each.folder.exists() for each in made] == [False, False, True, True]
     check_backup(made[-1])

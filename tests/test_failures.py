@@ -6,7 +6,15 @@ from pipeline import errors
 from pipeline.failures import MISSING_DATA, WRONG_DATA
 from pipeline.sources.transfer import HttpStatusError
 
-OURS = {"TidemarkError", "ConfigurationError", "LockedError", "PublishError", "AlertError"}
+OURS = {
+    "TidemarkError",
+    "ConfigurationError",
+    "LockedError",
+    "PublishError",
+    "AlertError",
+    "BackupError",
+    "LedgerError",
+}
 
 
 def test_every_error_is_about_wrong_data_or_missing_data_or_ourselves() -> None:
