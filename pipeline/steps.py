@@ -697,7 +697,8 @@ def refresh(
             audit(settings, built)
             on_step("publish")
             manifest = publish(settings, built)
-            on_step("report")
+            if settings.report_enabled:
+                on_step("report")
             try:
                 report(settings, built)
             except (TidemarkError, OSError) as exc:

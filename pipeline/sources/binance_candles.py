@@ -32,10 +32,11 @@ def candle_cell(row: object, index: int, where: str) -> Any:
     """Return one cell of a candle.
 
     Raises:
-        PayloadError: The row is not a list of as many cells as ``CANDLE_COLUMNS``: with one
-            more or less nothing says which is which.
+        PayloadError: The row is not a list, or has fewer cells than ``CANDLE_COLUMNS``. More
+            are a vendor's own business: had one come in between, the close time would be out of
+            its place, or the volumes would contradict the prices.
     """
-    if not isinstance(row, list) or len(row) != len(CANDLE_COLUMNS):
+    if not isinstance(row, list) or len(row) < len(CANDLE_COLUMNS):
         raise PayloadError(f"{where}: {shown(row)} is not a candle")
     return row[index]
 

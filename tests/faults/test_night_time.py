@@ -48,7 +48,10 @@ def test_a_night_over_all_feeds_with_the_largest_body_takes_under_a_minute_and_a
     assert home.last_day() == NIGHT
     assert measured["failures"] == []
     settings = home.settings(NIGHT, 3, **wanted)
-    assert len(measured["seconds_by_step"]) == len(nightly_feeds(settings)) + 3
+    feeds = [f"extract and load {feed.name}" for feed in nightly_feeds(settings)]
+    assert sorted(measured["seconds_by_step"]) == sorted(
+        [*feeds, "catch up", "build", "audit", "publish"]
+    )
     with capsys.disabled():
         print()
         for step, seconds in measured["seconds_by_step"].items():

@@ -180,14 +180,28 @@ def test_funding_counts_a_repeated_settlement_once_and_refuses_a_contradiction()
         BinanceFuturesFunding().parse([("fundingRate-BTCUSDT", as_json(rows))], DAY)
 
 
-@pytest.mark.parametrize("index", range(8))
-def test_candle_of_another_number_of_cells_is_refused(index: int) -> None:
-    less, more = candle(DAY), candle(DAY)
-    del less[index]
-    more.insert(index, more[index])
-    for row in (less, more):
-        with pytest.raises(PayloadError, match="not a candle"):
-            perp([row, candle(AFTER)])
+@pytest.mark.parametrize("index", range(12))
+def test_candle_without_one_of_its_cells_is_refused(index: int) -> None:
+    row = candle(DAY)
+    del row[index]
+    with pytest.raises(PayloadError, match="not a candle"):
+        perp([row, candle(AFTER)])
+
+
+@pytest.mark.parametrize("index", range(7))
+def test_candle_whose_cells_have_moved_is_refused(index: int) -> None:
+    row = candle(DAY)
+    row.insert(index, row[index])
+    with pytest.raises(PayloadError):
+        perp([row, candle(AFTER)])
+
+
+@pytest.mark.parametrize("index", range(8, 13))
+def test_candle_with_a_cell_more_behind_the_volumes_is_read(index: int) -> None:
+    row = candle(DAY)
+    row.insert(index, "1")
+    plain = perp([candle(DAY), candle(AFTER)])
+    assert perp([row, candle(AFTER)]).equals(plain)
 
 
 @pytest.mark.parametrize(
