@@ -6,13 +6,11 @@ import re
 from functools import cache
 from typing import Any, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment
 from markupsafe import Markup, escape
 
 from pipeline.alerts.mail import CHART_ID
-from pipeline.text import visible
-
-_BLANKS = str.maketrans("\r\n\t", "   ")
+from pipeline.templates import shown_text, template_environment
 
 _DAY = re.compile(r"(\d{4}-\d{2}-\d{2})")
 _UNBROKEN = Markup('<span class="day">{}</span>')
@@ -29,30 +27,15 @@ class Mail(NamedTuple):
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("pipeline.alerts"),
-        autoescape=select_autoescape(("html.j2",)),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        finalize=_shown,
-    )
+    environment = template_environment("pipeline.alerts")
     environment.filters["unbroken"] = _unbroken
     environment.filters["heading"] = _heading
     return environment
 
 
-def _shown(value: Any) -> Any:
-    """Spell out what could hide, reorder or begin a line in an inserted text; mark-up is ours."""
-    if isinstance(value, Markup | int | float):
-        return value
-    return visible(str(value).translate(_BLANKS))
-
-
 def _unbroken(value: Any) -> Markup:
     """Return text as HTML in which no line ends at a hyphen of a day."""
-    pieces = _DAY.split(_shown(value))
+    pieces = _DAY.split(shown_text(value))
     return Markup("").join(
         _UNBROKEN.format(piece) if place % 2 else escape(piece)
         for place, piece in enumerate(pieces)

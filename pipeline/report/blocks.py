@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -69,8 +69,7 @@ class Column:
     """A column of a table: its place in the frame, its head, and how its cells are written.
 
     ``style`` is one of ``text``, ``words``, ``number``, ``whole``, ``percent``, ``change``,
-    ``price``, ``dollars``, ``day``, ``instant``, ``p_value``, ``code``, ``index``, ``signal``
-    and ``spark``.
+    ``price``, ``dollars``, ``day``, ``instant``, ``p_value``, ``code``, ``index`` and ``signal``.
     """
 
     name: str
@@ -155,14 +154,13 @@ Block = Chart | Table | Tiles | Words | Missing
 
 @dataclass(frozen=True)
 class Page:
-    """A page: its file, its title, one sentence that a person could say aloud, its blocks."""
+    """A page: its file, its title, one sentence that a person could say aloud, its blocks.
+
+    ``menu`` is what the menu calls it, and empty for a page that another one leads to.
+    """
 
     name: str
     title: str
     lead: str
     blocks: Sequence[Block]
     menu: str = ""
-
-    def with_lead(self, lead: str) -> Page:
-        """Return the page with another first sentence."""
-        return replace(self, lead=lead)

@@ -111,13 +111,6 @@ def words(value: Any) -> str:
     return str(value).replace("_", " ") if is_known(value) else UNKNOWN
 
 
-def ordinal(count: int) -> str:
-    """Return ``1st``, ``2nd``, ``3rd``, ``4th``."""
-    if 10 <= count % 100 <= 20:
-        return f"{count}th"
-    return f"{count}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(count % 10, 'th') }"
-
-
 def rank_in_words(percentile: float) -> str:
     """Return where a value stands in its past: ``lower than on 97 % of days``.
 
@@ -137,8 +130,3 @@ def rank_in_words(percentile: float) -> str:
 def plural(count: int, noun: str, more: str | None = None) -> str:
     """Return a count with its noun: ``1 coin``, ``2 coins``."""
     return f"{count:,} {noun if count == 1 else more or noun + 's'}"
-
-
-def words_as_is(value: Any) -> str:
-    """Return a name as it is spelt in the tables."""
-    return str(value) if is_known(value) else UNKNOWN

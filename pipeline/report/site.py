@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup, escape
 
@@ -29,6 +29,7 @@ from pipeline.report.pages.positioning import positioning
 from pipeline.report.pages.signals import signal_pages, signals
 from pipeline.report.pages.today import today
 from pipeline.report.reading import Reader
+from pipeline.templates import template_environment
 from pipeline.text import visible, visible_lines
 
 if TYPE_CHECKING:
@@ -39,21 +40,10 @@ if TYPE_CHECKING:
 STATIC_DIR = Path(__file__).parent / "static"
 SIGNIFICANT_DIGITS = 6
 """Digits of a number that a chart is drawn from; its CSV has all."""
-PLAIN_STYLES = frozenset({"text", "words", "code", "index", "signal"})
+_AS_SPELT = frozenset({"text", "code", "index", "signal"})
+PLAIN_STYLES = _AS_SPELT | {"words"}
 """Styles of cells that are sorted by what they show."""
 SPARK_WIDTH, SPARK_HEIGHT = 120, 28
-_MENU = (
-    "index",
-    "indices",
-    "breadth",
-    "positioning",
-    "markets",
-    "flows",
-    "claims",
-    "signals",
-    "quality",
-    "data",
-)
 
 
 def render_report(
@@ -100,7 +90,7 @@ def all_pages(reader: Reader, project: Project) -> list[Page]:
 
 def _files(pages: Sequence[Page]) -> Iterable[tuple[str, bytes]]:
     template = _environment().get_template("page.html.j2")
-    menu = [page for name in _MENU for page in pages if page.name == name]
+    menu = [page for page in pages if page.menu]
     names = {page.name for page in pages}
     about = next(page for page in pages if page.name == "data").lead
     for page in pages:
@@ -140,15 +130,7 @@ def _vega_script() -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("pipeline.report"),
-        autoescape=select_autoescape(("html.j2",)),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        finalize=_shown,
-    )
+    environment = template_environment("pipeline.report")
     environment.filters |= {
         "direction": figures.direction,
         "plain": lambda text: escape(visible_lines(text)),
@@ -161,20 +143,11 @@ def _environment() -> Environment:
     return environment
 
 
-def _shown(value: Any) -> Any:
-    """Spell out of every inserted text what could hide or reorder; mark-up is ours."""
-    return value if isinstance(value, Markup | int | float) else visible(str(value))
-
-
 def cell(value: Any, style: str) -> str:
     """Return a cell of a table as text."""
-    if style == "text":
-        return visible(str(value)) if figures.is_known(value) else figures.UNKNOWN
-    written = getattr(figures, _WRITERS.get(style, style))(value)
-    return str(written)
-
-
-_WRITERS = {"code": "words_as_is", "index": "words_as_is", "signal": "words_as_is"}
+    if style in _AS_SPELT:
+        return str(value) if figures.is_known(value) else figures.UNKNOWN
+    return str(getattr(figures, style)(value))
 
 
 def sort_key(value: Any) -> str:

@@ -51,9 +51,3 @@ def last_row(frame: pd.DataFrame, **where: Any) -> dict[str, Any]:
     for column, value in where.items():
         frame = frame[frame[column] == value]
     return {} if frame.empty else dict(frame.iloc[-1])
-
-
-def share_of_days(values: pd.Series, is_below: float) -> float:
-    """Return the share of known values that are above the last one."""
-    known = values.dropna()
-    return float((known > is_below).mean()) if len(known) else float("nan")
