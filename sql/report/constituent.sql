@@ -25,7 +25,10 @@ added as (
     select
         seats.index_id,
         seats.coin_id,
-        sum(seats.contribution_1d_fraction) as contribution_30d_fraction
+        sum(
+            seats.contribution_1d_fraction
+            order by seats.market_date
+        ) as contribution_30d_fraction
     from seats
     inner join last_days on seats.index_id = last_days.index_id
     where
