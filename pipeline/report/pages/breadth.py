@@ -7,7 +7,7 @@ import pandas as pd
 from pipeline.report import drawing
 from pipeline.report.blocks import Block, Chart, Column, Page, Table
 from pipeline.report.figures import day, dollars, number, percent, plural, words
-from pipeline.report.pages.shared import SEGMENTS, events, last_row, shown_or_missing
+from pipeline.report.pages.shared import SEGMENTS, events, last_row, line_chart, shown_or_missing
 from pipeline.report.reading import Reader
 
 BUCKETS = ("0-20 %", "20-50 %", "50-80 %", "80-90 %", "90-100 %")
@@ -86,28 +86,20 @@ def _beating(reader: Reader, rows: pd.DataFrame) -> Chart:
         f"{series.names[each].lower()}"
         for each in series.order
     )
-    return Chart(
+    return line_chart(
         "breadth",
         f"Beating Bitcoin over 90 days: {ends}",
         "Share of an index's coins whose return of 90 days is above Bitcoin's",
-        drawing.lines(
-            drawn,
-            "market_date",
-            "beating_btc_90d_fraction",
-            series,
-            ".0%",
-            events=events(reader),
-            rule=0.5,
-        ),
         drawn,
         f"On {day(rows['market_date'].max())}: {ends}.",
         reader.origin("breadth", "market_daily", signal_id="S07"),
-        hover={
-            "x": "market_date",
-            "y": "beating_btc_90d_fraction",
-            "series": "index_id",
-            "format": ".0%",
-        },
+        x="market_date",
+        y="beating_btc_90d_fraction",
+        series=series,
+        axis_format=".0%",
+        read_format=".0%",
+        events=events(reader),
+        rule=0.5,
     )
 
 
@@ -200,21 +192,12 @@ def _season(reader: Reader, rows: pd.DataFrame) -> Chart:
     )
     drawn = rows[["market_date", "variant_id", "altcoin_season_score"]]
     last = last_row(rows, variant_id=series.order[0])
-    return Chart(
+    return line_chart(
         "altcoin_season",
         f"{number(last['altcoin_season_score'], 0)} of 100: {words(last['state'])}",
         "Share of the largest coins that beat Bitcoin, 0 to 100, in four ways of counting; "
         "above 75 "
         "is called altcoin season, below 25 Bitcoin season",
-        drawing.lines(
-            drawn,
-            "market_date",
-            "altcoin_season_score",
-            series,
-            ",.0f",
-            events=events(reader),
-            rule=75.0,
-        ),
         drawn,
         ", ".join(
             f"{VARIANTS[each]}: "
@@ -223,10 +206,11 @@ def _season(reader: Reader, rows: pd.DataFrame) -> Chart:
         )
         + ".",
         reader.origin("altcoin_season", "market_daily", signal_id="S29"),
-        hover={
-            "x": "market_date",
-            "y": "altcoin_season_score",
-            "series": "variant_id",
-            "format": ",.0f",
-        },
+        x="market_date",
+        y="altcoin_season_score",
+        series=series,
+        axis_format=",.0f",
+        read_format=",.0f",
+        events=events(reader),
+        rule=75.0,
     )

@@ -7,7 +7,7 @@ import pandas as pd
 from pipeline.report import drawing
 from pipeline.report.blocks import Block, Chart, Column, Page, Table
 from pipeline.report.figures import day, dollars, number, percent, plural
-from pipeline.report.pages.shared import events, last_row, shown_or_missing
+from pipeline.report.pages.shared import events, last_row, line_chart, shown_or_missing
 from pipeline.report.reading import Reader
 
 MOST_TOKENS = 24
@@ -114,25 +114,22 @@ def _token_table(reader: Reader, rows: pd.DataFrame) -> Table:
 def _market(reader: Reader, rows: pd.DataFrame) -> Chart:
     last = last_row(rows)
     drawn = rows[["market_date", "exchange", "net_flow_7d_usd"]]
-    return Chart(
+    return line_chart(
         "exchange_flow",
         f"{dollars(last['net_flow_7d_usd'])} in the week",
         "US dollars of coins that came to the exchange in 7 days, less what left; steps of wallets "
         "taken out",
-        drawing.lines(
-            drawn,
-            "market_date",
-            "net_flow_7d_usd",
-            drawing.series_of(drawn, "exchange"),
-            "$.2s",
-            events=events(reader),
-            rule=0.0,
-        ),
         drawn,
         f"{dollars(last['net_flow_7d_usd'])} in the week to {day(last['market_date'])}, "
         f"{percent(last['coverage_fraction'], 0)} of balances covered.",
         reader.origin("exchange_flow", "exchange_balance_daily", signal_id="S28M"),
-        hover={"x": "market_date", "y": "net_flow_7d_usd", "series": "exchange", "format": "$.3s"},
+        x="market_date",
+        y="net_flow_7d_usd",
+        series=drawing.series_of(drawn, "exchange"),
+        axis_format="$.2s",
+        read_format="$.3s",
+        events=events(reader),
+        rule=0.0,
     )
 
 
@@ -140,28 +137,20 @@ def _stablecoins(reader: Reader) -> Block:
     def draw(rows: pd.DataFrame) -> Block:
         last = last_row(rows)
         drawn = rows[["market_date", "stablecoin_share_fraction", "stablecoin_supply_usd"]]
-        return Chart(
+        return line_chart(
             "stablecoin",
             f"Stablecoins are worth {percent(last['stablecoin_share_fraction'])} of the market",
             "Supply of stablecoins over the worth of the top 100",
-            drawing.lines(
-                drawn,
-                "market_date",
-                "stablecoin_share_fraction",
-                drawing.single("Share", "var(--ink)"),
-                ".0%",
-                zero=True,
-                events=events(reader),
-            ),
             drawn,
             f"{dollars(last['stablecoin_supply_usd'])} on {day(last['market_date'])}.",
             reader.origin("stablecoin", "stablecoin_daily", "market_daily", signal_id="S12"),
-            hover={
-                "x": "market_date",
-                "y": "stablecoin_share_fraction",
-                "series": None,
-                "format": ".1%",
-            },
+            x="market_date",
+            y="stablecoin_share_fraction",
+            series=drawing.single("Share", "var(--ink)"),
+            axis_format=".0%",
+            read_format=".1%",
+            zero=True,
+            events=events(reader),
         )
 
     return shown_or_missing(
@@ -176,24 +165,21 @@ def _stablecoins(reader: Reader) -> Block:
 def _holders(reader: Reader, rows: pd.DataFrame) -> Chart:
     last = last_row(rows)
     drawn = rows[["market_date", "underwater_fraction"]]
-    return Chart(
+    return line_chart(
         "holder",
         f"In {percent(last['underwater_fraction'], 0)} of coins the middle holder is under water, "
         "by estimate",
         "Share of the top 100 whose price is below the estimated price paid, from prices and "
         "volumes; where it is known from the chain, that is used",
-        drawing.lines(
-            drawn,
-            "market_date",
-            "underwater_fraction",
-            drawing.single("Under water", "var(--ink)"),
-            ".0%",
-            events=events(reader),
-            rule=0.5,
-        ),
         drawn,
         f"{percent(last['underwater_fraction'], 0)} on {day(last['market_date'])}, of "
         f"{number(last['observed_count'], 0)} coins with an estimate.",
         reader.origin("holder", "market_daily", "onchain_daily", signal_id="S27"),
-        hover={"x": "market_date", "y": "underwater_fraction", "series": None, "format": ".0%"},
+        x="market_date",
+        y="underwater_fraction",
+        series=drawing.single("Under water", "var(--ink)"),
+        axis_format=".0%",
+        read_format=".0%",
+        events=events(reader),
+        rule=0.5,
     )

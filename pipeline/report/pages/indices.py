@@ -9,7 +9,14 @@ import pandas as pd
 from pipeline.report import drawing
 from pipeline.report.blocks import Block, Chart, Column, Page, Table, Words
 from pipeline.report.figures import change, day, is_known, number, percent, plural
-from pipeline.report.pages.shared import SEGMENTS, events, last_row, regimes, shown_or_missing
+from pipeline.report.pages.shared import (
+    SEGMENTS,
+    events,
+    last_row,
+    line_chart,
+    regimes,
+    shown_or_missing,
+)
 from pipeline.report.reading import Reader
 
 NO_LEVELS = "No index has a level yet; the house indices want 90 days of prices."
@@ -93,20 +100,20 @@ def level_chart(reader: Reader, rows: pd.DataFrame, name: str = "levels") -> Cha
         f"{series.names[each]} {number(row['level'], 0)}" for each, row in last.items()
     )
     marks: dict[str, Any] = {"spans": regimes(reader), "events": events(reader)}
-    return Chart(
+    return line_chart(
         name,
         _level_finding(last, series),
         "Level, 1,000 on the base day; logarithmic, so equal steps are equal gains",
-        drawing.lines(drawn, "market_date", "level", series, ",.0f", is_log=True, **marks),
         drawn,
         f"Levels on {day(rows['market_date'].max())}: {ends}.",
         reader.origin("level", "market_daily", signal_id="S01"),
-        hover={"x": "market_date", "y": "level", "series": "index_id", "format": ",.1f"},
-        alternative=(
-            "Logarithmic",
-            "Linear",
-            drawing.lines(drawn, "market_date", "level", series, ",.0f", **marks),
-        ),
+        x="market_date",
+        y="level",
+        series=series,
+        axis_format=",.0f",
+        read_format=",.1f",
+        has_log_switch=True,
+        **marks,
     )
 
 
@@ -128,23 +135,20 @@ def _drawdowns(reader: Reader, rows: pd.DataFrame) -> Chart:
         f"{series.names[each].lower()} {percent(row['drawdown_fraction'], 0)}"
         for each, row in last.items()
     )
-    return Chart(
+    return line_chart(
         "drawdowns",
         f"Below their highs: {ends}",
         "Level over its high so far, less 1",
-        drawing.lines(
-            drawn,
-            "market_date",
-            "drawdown_fraction",
-            series,
-            ".0%",
-            events=events(reader),
-            rule=0.0,
-        ),
         drawn,
         f"On {day(rows['market_date'].max())}: {ends}.",
         reader.origin("level", "market_daily", signal_id="S01"),
-        hover={"x": "market_date", "y": "drawdown_fraction", "series": "index_id", "format": ".1%"},
+        x="market_date",
+        y="drawdown_fraction",
+        series=series,
+        axis_format=".0%",
+        read_format=".1%",
+        events=events(reader),
+        rule=0.0,
     )
 
 
@@ -156,28 +160,20 @@ def _rolling(reader: Reader, rows: pd.DataFrame) -> Chart:
         f"{series.names[each].lower()} {change(row['return_1y_fraction'], 0)}"
         for each, row in last.items()
     )
-    return Chart(
+    return line_chart(
         "rolling_returns",
         f"Over a year: {ends}",
         "Return over the last 365 days, in US dollars",
-        drawing.lines(
-            drawn,
-            "market_date",
-            "return_1y_fraction",
-            series,
-            "+.0%",
-            events=events(reader),
-            rule=0.0,
-        ),
         drawn,
         f"On {day(rows['market_date'].max())}: {ends}.",
         reader.origin("level", "market_daily", signal_id="S02"),
-        hover={
-            "x": "market_date",
-            "y": "return_1y_fraction",
-            "series": "index_id",
-            "format": "+.1%",
-        },
+        x="market_date",
+        y="return_1y_fraction",
+        series=series,
+        axis_format="+.0%",
+        read_format="+.1%",
+        events=events(reader),
+        rule=0.0,
     )
 
 

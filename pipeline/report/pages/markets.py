@@ -11,7 +11,7 @@ import pandas as pd
 from pipeline.report import drawing
 from pipeline.report.blocks import Block, Chart, Column, Page, Table
 from pipeline.report.figures import day, is_known, number, p_value, percent, plural, words
-from pipeline.report.pages.shared import events, last_row, shown_or_missing
+from pipeline.report.pages.shared import events, last_row, line_chart, shown_or_missing
 from pipeline.report.reading import Reader
 
 CRYPTO = "top100_ex_btc"
@@ -159,7 +159,7 @@ def _matches(reader: Reader) -> Block:
         drawn = rows[
             ["session_date", "match_rate_fraction", "null_mean_fraction", "null_p95_fraction"]
         ]
-        return Chart(
+        return line_chart(
             "turning_point_match",
             f"{percent(last['match_rate_fraction'], 0)} of turning points met, p "
             f"{p_value(last['match_p_value'])}: "
@@ -167,15 +167,6 @@ def _matches(reader: Reader) -> Block:
             f"Of {PAIRS[last['pair_id']]}: share of equity's turning points with one near "
             "them, in a moving "
             "window; the band is what chance gives, from its mean to its 95th percentile",
-            drawing.lines(
-                drawn,
-                "session_date",
-                "match_rate_fraction",
-                drawing.single("Met", "var(--equity)"),
-                ".0%",
-                band=("null_mean_fraction", "null_p95_fraction"),
-                events=events(reader),
-            ),
             drawn,
             f"{percent(last['match_rate_fraction'], 0)} on {day(last['session_date'])}; "
             "chance gives "
@@ -183,12 +174,13 @@ def _matches(reader: Reader) -> Block:
             f"{percent(last['null_p95_fraction'], 0)} "
             "once in twenty.",
             reader.origin("turning_point_match", "equity_daily", "market_daily", signal_id="S18"),
-            hover={
-                "x": "session_date",
-                "y": "match_rate_fraction",
-                "series": None,
-                "format": ".0%",
-            },
+            x="session_date",
+            y="match_rate_fraction",
+            series=drawing.single("Met", "var(--equity)"),
+            axis_format=".0%",
+            read_format=".0%",
+            band=("null_mean_fraction", "null_p95_fraction"),
+            events=events(reader),
         )
 
     return shown_or_missing(
@@ -218,24 +210,21 @@ def _streak(reader: Reader) -> Block:
             if count
             else f"{who} did not beat the S&P 500 in the last session"
         )
-        return Chart(
+        return line_chart(
             "streak",
             now,
             "Sessions in a row in which small companies beat large ones",
-            drawing.lines(
-                drawn,
-                "session_date",
-                "streak_sessions",
-                drawing.single("Streak", "var(--equity)"),
-                ",.0f",
-                zero=True,
-            ),
             drawn,
             f"{now} to {day(last['session_date'])}; the longest shown is "
             f"{plural(int(longest['streak_sessions']), 'session')}, to "
             f"{day(longest['session_date'])}.",
             reader.origin("streak", "equity_daily", signal_id="S14"),
-            hover={"x": "session_date", "y": "streak_sessions", "series": None, "format": ",.0f"},
+            x="session_date",
+            y="streak_sessions",
+            series=drawing.single("Streak", "var(--equity)"),
+            axis_format=",.0f",
+            read_format=",.0f",
+            zero=True,
         )
 
     return shown_or_missing("streak", "Small companies against large", kept, NO_EQUITY, draw)
@@ -247,28 +236,25 @@ def _correlation(reader: Reader) -> Block:
     def draw(rows: pd.DataFrame) -> Block:
         last = last_row(rows)
         drawn = rows[["session_date", "correlation", "correlation_low", "correlation_high"]]
-        return Chart(
+        return line_chart(
             "correlation",
             f"Correlation is {number(last['correlation'])}, between "
             f"{number(last['correlation_low'])} "
             f"and {number(last['correlation_high'])}",
             "Pearson's correlation of the sessions' log returns, 60 sessions; the band is its 95 % "
             "interval with the effective number of observations",
-            drawing.lines(
-                drawn,
-                "session_date",
-                "correlation",
-                drawing.single("Correlation", "var(--equity)"),
-                "+.1f",
-                band=("correlation_low", "correlation_high"),
-                events=events(reader),
-                rule=0.0,
-            ),
             drawn,
             f"{number(last['correlation'])} on {day(last['session_date'])}, adjusted p "
             f"{p_value(last['p_value_bh'])}.",
             reader.origin("correlation", "equity_daily", "market_daily", signal_id="S16"),
-            hover={"x": "session_date", "y": "correlation", "series": None, "format": "+.2f"},
+            x="session_date",
+            y="correlation",
+            series=drawing.single("Correlation", "var(--equity)"),
+            axis_format="+.1f",
+            read_format="+.2f",
+            band=("correlation_low", "correlation_high"),
+            events=events(reader),
+            rule=0.0,
         )
 
     return shown_or_missing(

@@ -11,7 +11,7 @@ import pandas as pd
 from pipeline.report import drawing
 from pipeline.report.blocks import Block, Chart, Page
 from pipeline.report.figures import change, day, dollars, number, percent, plural, words
-from pipeline.report.pages.shared import SEGMENTS, events, last_row, shown_or_missing
+from pipeline.report.pages.shared import SEGMENTS, events, last_row, line_chart, shown_or_missing
 from pipeline.report.reading import Reader
 
 NO_RATIOS = (
@@ -191,25 +191,22 @@ def _tilt(reader: Reader, rows: pd.DataFrame) -> Chart:
             columns={"rank_correlation": "rank_correlation_7d"}
         )
     last = last_row(rows)
-    return Chart(
+    return line_chart(
         "rank_tilt",
         f"The tilt is {number(last['rank_correlation'])} today: {words(last['state'])}",
         "Spearman's correlation of cap and account ratio, mean of 7 days; below 0, the smaller the "
         "coin the longer its accounts",
-        drawing.lines(
-            drawn,
-            "market_date",
-            "rank_correlation_7d",
-            drawing.single("Correlation", "var(--ink)"),
-            "+.1f",
-            events=events(reader),
-            rule=0.0,
-        ),
         drawn,
         f"{number(last['rank_correlation'])} on {day(last['market_date'])} over "
         f"{plural(int(last['observation_count']), 'coin')}.",
         reader.origin("rank_tilt", "positioning_daily", "market_daily", signal_id="S23"),
-        hover={"x": "market_date", "y": "rank_correlation_7d", "series": None, "format": "+.2f"},
+        x="market_date",
+        y="rank_correlation_7d",
+        series=drawing.single("Correlation", "var(--ink)"),
+        axis_format="+.1f",
+        read_format="+.2f",
+        events=events(reader),
+        rule=0.0,
     )
 
 
@@ -233,17 +230,20 @@ def _segments(
             f"{series.names[each].lower()} {number(last_row(rows, index_id=each)[value], digits)}"
             for each in series.order
         )
-        return Chart(
+        return line_chart(
             query,
             f"{title}: {ends}",
             subtitle,
-            drawing.lines(
-                drawn, "market_date", value, series, axis_format, events=events(reader), rule=rule
-            ),
             drawn,
             f"On {day(rows['market_date'].max())}: {ends}.",
             reader.origin(query, "positioning_daily", signal_id=signal_id),
-            hover={"x": "market_date", "y": value, "series": "index_id", "format": ",.2f"},
+            x="market_date",
+            y=value,
+            series=series,
+            axis_format=axis_format,
+            read_format=",.2f",
+            events=events(reader),
+            rule=rule,
         )
 
     return shown_or_missing(query, title, frame[frame["index_id"].isin(SEGMENTS)], NO_RATIOS, draw)
@@ -252,54 +252,43 @@ def _segments(
 def _funding(reader: Reader, rows: pd.DataFrame) -> Chart:
     last = last_row(rows)
     drawn = rows[["market_date", "funding_7d_annual_fraction"]]
-    return Chart(
+    return line_chart(
         "funding",
         f"Longs pay {percent(last['funding_7d_annual_fraction'])} a year"
         if last["funding_7d_annual_fraction"] >= 0
         else f"Shorts pay {percent(-last['funding_7d_annual_fraction'])} a year",
         f"Funding of the last 7 days at a yearly rate, the middle one of "
         f"{plural(int(last['observed_count']), 'coin')}",
-        drawing.lines(
-            drawn,
-            "market_date",
-            "funding_7d_annual_fraction",
-            drawing.single("Funding", "var(--ink)"),
-            "+.0%",
-            events=events(reader),
-            rule=0.0,
-        ),
         drawn,
         f"{percent(last['funding_7d_annual_fraction'])} on {day(last['market_date'])}.",
         reader.origin("funding", "funding_daily", signal_id="S25"),
-        hover={
-            "x": "market_date",
-            "y": "funding_7d_annual_fraction",
-            "series": None,
-            "format": "+.1%",
-        },
+        x="market_date",
+        y="funding_7d_annual_fraction",
+        series=drawing.single("Funding", "var(--ink)"),
+        axis_format="+.0%",
+        read_format="+.1%",
+        events=events(reader),
+        rule=0.0,
     )
 
 
 def _open_interest(reader: Reader, rows: pd.DataFrame) -> Chart:
     last = last_row(rows)
     drawn = rows[["market_date", "open_interest_usd"]]
-    return Chart(
+    return line_chart(
         "open_interest",
         f"Open interest is {dollars(last['open_interest_usd'])}",
         f"US dollars, {plural(int(last['perp_count']), 'perpetual')} of the venues that we see",
-        drawing.lines(
-            drawn,
-            "market_date",
-            "open_interest_usd",
-            drawing.single("Open interest", "var(--ink)"),
-            "$.2s",
-            zero=True,
-            events=events(reader),
-        ),
         drawn,
         f"{dollars(last['open_interest_usd'])} on {day(last['market_date'])}.",
         reader.origin("open_interest", "open_interest_daily", signal_id="S11"),
-        hover={"x": "market_date", "y": "open_interest_usd", "series": None, "format": "$.3s"},
+        x="market_date",
+        y="open_interest_usd",
+        series=drawing.single("Open interest", "var(--ink)"),
+        axis_format="$.2s",
+        read_format="$.3s",
+        zero=True,
+        events=events(reader),
     )
 
 
@@ -309,23 +298,20 @@ def _liquidations(reader: Reader, rows: pd.DataFrame) -> Chart:
     is_floor = not reported.empty
     largest = used.sort_values("total_usd").iloc[-1]
     drawn = used[["market_date", "total_usd"]]
-    return Chart(
+    return line_chart(
         "liquidation",
         f"The most in a day was {dollars(largest['total_usd'])}, on {day(largest['market_date'])}",
         "US dollars a day, as venues report them: a floor, as they report one liquidation a second"
         if is_floor
         else "US dollars a day, a proxy: what open interest lost beyond the move of prices",
-        drawing.lines(
-            drawn,
-            "market_date",
-            "total_usd",
-            drawing.single("At least" if is_floor else "Proxy", "var(--ink)"),
-            "$.2s",
-            zero=True,
-            events=events(reader),
-        ),
         drawn,
         f"{dollars(last_row(used)['total_usd'])} on {day(used['market_date'].max())}.",
         reader.origin("liquidation", "liquidation_daily", "open_interest_daily", signal_id="S11"),
-        hover={"x": "market_date", "y": "total_usd", "series": None, "format": "$.3s"},
+        x="market_date",
+        y="total_usd",
+        series=drawing.single("At least" if is_floor else "Proxy", "var(--ink)"),
+        axis_format="$.2s",
+        read_format="$.3s",
+        zero=True,
+        events=events(reader),
     )

@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.report.blocks import Block, Missing
+from pipeline.report import drawing
+from pipeline.report.blocks import Block, Chart, Missing, Origin
 from pipeline.report.reading import Reader
 
 SEGMENTS = ("large", "mid", "small")
@@ -51,3 +52,54 @@ def last_row(frame: pd.DataFrame, **where: Any) -> dict[str, Any]:
     for column, value in where.items():
         frame = frame[frame[column] == value]
     return {} if frame.empty else dict(frame.iloc[-1])
+
+
+def line_chart(
+    name: str,
+    title: str,
+    subtitle: str,
+    drawn: pd.DataFrame,
+    text: str,
+    origin: Origin,
+    *,
+    x: str,
+    y: str,
+    series: drawing.Series,
+    axis_format: str,
+    read_format: str,
+    has_log_switch: bool = False,
+    **marks: Any,
+) -> Chart:
+    """Return a chart of lines over days that can be read under the pointer.
+
+    Args:
+        name: The block's name.
+        title: What it finds.
+        subtitle: What is drawn, and its unit.
+        drawn: The rows.
+        text: What a person sees in it.
+        origin: Where the rows are from.
+        x: Column of the day.
+        y: Column of the value.
+        series: How lines are told apart.
+        axis_format: d3's format of the axis.
+        read_format: d3's format of a value that is read.
+        has_log_switch: Whether it is logarithmic at first, and linear by a switch.
+        **marks: What else ``drawing.lines`` draws.
+    """
+    linear = drawing.lines(drawn, x, y, series, axis_format, **marks)
+    hover = {"x": x, "y": y, "series": series.column, "format": read_format}
+    if not has_log_switch:
+        return Chart(name, title, subtitle, linear, drawn, text, origin, hover=hover)
+    logarithmic = drawing.lines(drawn, x, y, series, axis_format, is_log=True, **marks)
+    return Chart(
+        name,
+        title,
+        subtitle,
+        logarithmic,
+        drawn,
+        text,
+        origin,
+        hover=hover,
+        alternative=("Logarithmic", "Linear", linear),
+    )

@@ -8,10 +8,10 @@ import pandas as pd
 
 from pipeline.models import Model, Project
 from pipeline.report import drawing
-from pipeline.report.blocks import Block, Chart, Column, Page, Table, Words
+from pipeline.report.blocks import Block, Column, Page, Table, Words
 from pipeline.report.figures import day, is_known, number, plural, words
 from pipeline.report.pages.evidence import TEST_COLUMNS
-from pipeline.report.pages.shared import events, last_row, shown_or_missing
+from pipeline.report.pages.shared import events, last_row, line_chart, shown_or_missing
 from pipeline.report.reading import Reader
 
 MOST_LINES = 4
@@ -164,15 +164,19 @@ def _values(reader: Reader, definition: dict[str, Any], rows: pd.DataFrame) -> B
     ends = ", ".join(
         f"{series.names[each]} {number(last_row(drawn, entity=each)['value'])}" for each in chosen
     )
-    return Chart(
+    return line_chart(
         f"values_{signal_id.lower()}",
         ends,
         f"{definition['title']}, {definition['unit']}; a value a week, its last{more}",
-        drawing.lines(drawn, "market_date", "value", series, ",.4~g", events=events(reader)),
         drawn,
         f"On {day(drawn['market_date'].max())}: {ends}.",
         reader.origin("signal_weekly", signal_id=signal_id, as_of=drawn["market_date"].max()),
-        hover={"x": "market_date", "y": "value", "series": "entity", "format": ",.4~g"},
+        x="market_date",
+        y="value",
+        series=series,
+        axis_format=",.4~g",
+        read_format=",.4~g",
+        events=events(reader),
     )
 
 

@@ -23,6 +23,7 @@ from pipeline.report.pages.shared import (
     SEGMENTS,
     events,
     last_row,
+    line_chart,
     regimes,
     shown_or_missing,
 )
@@ -154,22 +155,22 @@ def size_ratio_chart(reader: Reader) -> Block:
             "events": events(reader),
             "rule": 1.0,
         }
-        return Chart(
+        return line_chart(
             "size_ratio",
             f"Small over large stands at {number(last['ratio'])}, {where}",
             "Level of small over level of large, 1 on the base day; logarithmic",
-            drawing.lines(drawn, "market_date", "ratio", series, ",.2f", is_log=True, **common),
             drawn,
             f"From {number(frame['ratio'].iloc[0])} on {day(frame['market_date'].iloc[0])} to "
             f"{number(last['ratio'])} on {day(last['market_date'])}; lowest "
             f"{number(frame['ratio'].min())}, highest {number(frame['ratio'].max())}.",
             reader.origin("size_ratio", "market_daily", signal_id="S03", entity="small_over_large"),
-            hover={"x": "market_date", "y": "ratio", "series": None, "format": ",.3f"},
-            alternative=(
-                "Logarithmic",
-                "Linear",
-                drawing.lines(drawn, "market_date", "ratio", series, ",.2f", **common),
-            ),
+            x="market_date",
+            y="ratio",
+            series=series,
+            axis_format=",.2f",
+            read_format=",.3f",
+            has_log_switch=True,
+            **common,
         )
 
     return shown_or_missing(
@@ -187,22 +188,12 @@ def _appetite(reader: Reader) -> Block:
         drawn = frame[
             ["market_date", "composite_score", "composite_low_score", "composite_high_score"]
         ]
-        return Chart(
+        return line_chart(
             "appetite",
             f"Appetite for risk is {number(last['composite_score'], 0)} of 100: "
             f"{words(last['state'])}",
             "Composite of five pillars, 0 to 100; the band is its range when one pillar is "
             "left out",
-            drawing.lines(
-                drawn,
-                "market_date",
-                "composite_score",
-                drawing.single("Appetite", "var(--ink)"),
-                ",.0f",
-                band=("composite_low_score", "composite_high_score"),
-                events=events(reader),
-                rule=50.0,
-            ),
             drawn,
             f"{number(last['composite_score'], 1)} on {day(last['market_date'])}, between "
             f"{number(last['composite_low_score'], 1)} and "
@@ -211,7 +202,14 @@ def _appetite(reader: Reader) -> Block:
             reader.origin(
                 "appetite", "market_daily", "positioning_daily", "sentiment_daily", signal_id="S31"
             ),
-            hover={"x": "market_date", "y": "composite_score", "series": None, "format": ",.1f"},
+            x="market_date",
+            y="composite_score",
+            series=drawing.single("Appetite", "var(--ink)"),
+            axis_format=",.0f",
+            read_format=",.1f",
+            band=("composite_low_score", "composite_high_score"),
+            events=events(reader),
+            rule=50.0,
         )
 
     return shown_or_missing(
