@@ -1,4 +1,4 @@
-"""The sessions of the New York exchanges: weekdays without their regular holidays."""
+"""The sessions of the New York exchanges: weekdays without regular holidays, and when they end."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 _NEW_YORK = ZoneInfo("America/New_York")
 _CLOSE = time(16, 0)
+_EARLY_CLOSE = time(13, 0)
 
 SPECIAL_CLOSURES = frozenset(
     date.fromisoformat(day)
@@ -29,7 +30,15 @@ SPECIAL_CLOSURES = frozenset(
 
 _FIRST_KING_DAY_YEAR = 1998
 _FIRST_JUNETEENTH_YEAR = 2022
+_FIRST_EARLY_CLOSE_YEAR = 1993
+_FIRST_EARLY_INDEPENDENCE_YEAR = 1995
+_FIRST_EARLY_WEDNESDAY_YEAR = 2013
 _MONDAY, _THURSDAY, _SATURDAY, _SUNDAY = 0, 3, 5, 6
+
+SPECIAL_EARLY_CLOSES = frozenset(
+    date.fromisoformat(day) for day in ("1997-12-26", "1999-12-31", "2003-12-26")
+)
+"""Sessions that ended at 13:00 and that no yearly rule names."""
 
 
 def _nth_weekday(year: int, month: int, weekday: int, nth: int) -> date:
@@ -89,6 +98,31 @@ def list_sessions(first: date, last: date) -> list[date]:
     return [day for day in days if is_session(day) and day not in SPECIAL_CLOSURES]
 
 
+@lru_cache(maxsize=256)
+def list_early_closes(year: int) -> frozenset[date]:
+    """Return the year's sessions that end at 13:00 in New York.
+
+    The day after Thanksgiving, Christmas Eve, and the day before Independence Day; until 2012
+    the Friday after it where it was a Thursday. Storms and trading halts are not among them.
+    """
+    if year < _FIRST_EARLY_CLOSE_YEAR:
+        return frozenset()
+    found = {
+        _nth_weekday(year, 11, _THURSDAY, 4) + timedelta(days=1),
+        date(year, 12, 24),
+        *(day for day in SPECIAL_EARLY_CLOSES if day.year == year),
+    }
+    independence_day = date(year, 7, 4)
+    if year >= _FIRST_EARLY_INDEPENDENCE_YEAR:
+        is_friday_instead = (
+            independence_day.weekday() == _THURSDAY and year < _FIRST_EARLY_WEDNESDAY_YEAR
+        )
+        found.add(independence_day + timedelta(days=1 if is_friday_instead else -1))
+    return frozenset(day for day in found if is_session(day))
+
+
 def session_close(day: date) -> datetime:
-    """Return the UTC instant of 16:00 New York time on ``day``."""
-    return datetime.combine(day, _CLOSE, _NEW_YORK).astimezone(UTC)
+    """Return the UTC instant at which a session ends: 16:00 in New York, 13:00 on early closes."""
+    is_early = day in list_early_closes(day.year)
+    close = _EARLY_CLOSE if is_early else _CLOSE
+    return datetime.combine(day, close, _NEW_YORK).astimezone(UTC)

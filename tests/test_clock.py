@@ -9,7 +9,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from pipeline.backfilling import plan_chunks
-from pipeline.sessions import SPECIAL_CLOSURES, list_sessions, session_close
+from pipeline.sessions import (
+    SPECIAL_CLOSURES,
+    list_early_closes,
+    list_sessions,
+    session_close,
+)
 from pipeline.settings import Settings
 from pipeline.sources.base import TRAILING_DAYS, close_of, first_day
 from pipeline.sources.registry import FEEDS
@@ -67,11 +72,11 @@ def test_every_session_of_new_york_is_over_when_its_night_begins() -> None:
     hours = set()
     for session in list_sessions(date(2020, 1, 1), date(2030, 12, 31)):
         close = session_close(session)
-        assert close.astimezone(NEW_YORK).time() == time(16)
+        assert close.astimezone(NEW_YORK).time() in {time(13), time(16)}
         # The session belongs to the UTC day of the same date, and is over before that is.
         assert datetime.combine(session, time(), UTC) < close < close_of(session) < due(session)
         hours.add(close.hour)
-    assert hours == {20, 21}
+    assert hours == {17, 18, 20, 21}
 
 
 @pytest.mark.parametrize(
@@ -176,12 +181,51 @@ def test_the_day_of_mourning_for_carter_has_no_session() -> None:
     assert date(2025, 1, 9) not in list_sessions(date(2025, 1, 6), date(2025, 1, 10))
 
 
-@pytest.mark.parametrize(
-    "early", ["2024-07-03", "2024-11-29", "2024-12-24", "2025-07-03", "2025-11-28", "2025-12-24"]
-)
-def test_a_day_that_closes_early_is_a_session(early: str) -> None:
-    """It ends at 13:00 in New York, three hours before ``session_close``: never too early."""
-    day = date.fromisoformat(early)
-    assert list_sessions(day, day) == [day]
-    early_close = datetime.combine(day, time(13), NEW_YORK)
-    assert early_close < session_close(day) < due(day)
+EARLY_CLOSES = {
+    1996: ["07-05", "11-29", "12-24"],
+    1997: ["07-03", "11-28", "12-24", "12-26"],
+    1999: ["11-26", "12-31"],
+    2002: ["07-05", "11-29", "12-24"],
+    2003: ["07-03", "11-28", "12-24", "12-26"],
+    2010: ["11-26"],
+    2013: ["07-03", "11-29", "12-24"],
+    2015: ["11-27", "12-24"],
+    2016: ["11-25"],
+    2017: ["07-03", "11-24"],
+    2018: ["07-03", "11-23", "12-24"],
+    2019: ["07-03", "11-29", "12-24"],
+    2020: ["11-27", "12-24"],
+    2021: ["11-26"],
+    2022: ["11-25"],
+    2023: ["07-03", "11-24"],
+    2024: ["07-03", "11-29", "12-24"],
+    2025: ["07-03", "11-28", "12-24"],
+    2026: ["11-27", "12-24"],
+    2027: ["11-26"],
+    2028: ["07-03", "11-24"],
+}
+"""The exchange's own announcements; in the other years of the rules it is one of these cases."""
+
+
+@pytest.mark.parametrize("year", sorted(EARLY_CLOSES))
+def test_the_sessions_that_end_at_13_00_are_those_that_the_exchange_announced(year: int) -> None:
+    sessions = list_sessions(date(year, 1, 1), date(year, 12, 31))
+    early = [day for day in sessions if session_close(day).astimezone(NEW_YORK).time() == time(13)]
+    assert early == [date.fromisoformat(f"{year}-{day}") for day in EARLY_CLOSES[year]]
+    assert set(early) == list_early_closes(year)
+    for day in set(sessions) - set(early):
+        assert session_close(day).astimezone(NEW_YORK).time() == time(16)
+
+
+def test_an_early_close_is_told_in_utc_by_the_season() -> None:
+    assert session_close(date(2024, 7, 3)) == datetime(2024, 7, 3, 17, tzinfo=UTC)
+    assert session_close(date(2024, 11, 29)) == datetime(2024, 11, 29, 18, tzinfo=UTC)
+
+
+def test_no_session_ended_early_by_a_rule_before_there_was_one() -> None:
+    assert list_early_closes(1992) == frozenset()
+    assert session_close(date(1994, 7, 1)).astimezone(NEW_YORK).time() == time(16)
+    # Saturdays and holidays are no early closes: Christmas Eve 2022, and the 3rd of July 2020.
+    assert not {date(2022, 12, 24), date(2020, 7, 3)} & (
+        list_early_closes(2022) | list_early_closes(2020)
+    )

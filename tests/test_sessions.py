@@ -55,6 +55,9 @@ def test_session_close_follows_daylight_saving() -> None:
         (datetime(2026, 11, 18, 21, 0, tzinfo=UTC), date(2026, 11, 18)),
         (datetime(2026, 11, 23, 1, 10, tzinfo=UTC), date(2026, 11, 20)),
         (datetime(2026, 11, 27, 1, 10, tzinfo=UTC), date(2026, 11, 25)),
+        # The day after Thanksgiving ends at 13:00 in New York.
+        (datetime(2026, 11, 27, 17, 59, tzinfo=UTC), date(2026, 11, 25)),
+        (datetime(2026, 11, 27, 18, 0, tzinfo=UTC), date(2026, 11, 27)),
     ],
 )
 def test_last_closed_session_waits_for_the_close(now: datetime, session: date) -> None:
