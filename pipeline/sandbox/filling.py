@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from pipeline.errors import ConfigurationError, PublishError
-from pipeline.importing import find_files, import_file
+from pipeline.files import replacing
+from pipeline.importing import ImportFile, find_files, import_file
 from pipeline.sandbox.history import ALL_DATASETS, export_history
 from pipeline.sandbox.market import GrowingMarket
 from pipeline.sandbox.messages import World
 from pipeline.sandbox.references import export_references
 from pipeline.settings import Settings
+from pipeline.sources.coinalyze import SYMBOLS_ASKED, VENUE
+from pipeline.sources.universe import perp_symbols
+
+_LIQUIDATIONS = "liquidation_daily"
 
 
 def night_after(day: date) -> datetime:
     """Return one o'clock in the night after a day."""
     return datetime.combine(day + timedelta(days=1), datetime.min.time(), UTC) + timedelta(hours=1)
+
+
+def _keep_asked(file: ImportFile, symbols: Sequence[str]) -> ImportFile:
+    """Keep of a Parquet file the perpetuals that a night asks for: it would seem to lack others."""
+    table = pq.read_table(file.path, filters=[("perp_symbol", "in", list(symbols))])
+    with replacing(file.path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+    return replace(file, row_count=table.num_rows)
 
 
 def load_history(
@@ -44,7 +60,12 @@ def load_history(
     """
     export_history(market.until(last), folder, first, last, ALL_DATASETS)
     export_references(World(market, night_after(last)), folder, settings.sql_dir)
-    for file in find_files(folder):
+    # Last, as what has been imported decides which perpetuals the nights ask for.
+    files = sorted(find_files(folder), key=lambda file: file.target_name == _LIQUIDATIONS)
+    for file in files:
+        if file.target_name == _LIQUIDATIONS:
+            asked = perp_symbols(settings, VENUE, last)[:SYMBOLS_ASKED]
+            file = _keep_asked(file, asked)
         report = import_file(settings, file, "sandbox-history")
         if report.error:
             raise PublishError(f"the simulated history did not pass the gate: {report.error}")
