@@ -8,9 +8,10 @@ from typing import Any
 
 from airflow.sdk import Asset, Param, TaskGroup, dag, get_current_context, task, task_group
 from airflow.sdk.definitions.callback import SyncCallback
-from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
+from airflow.sdk.definitions.deadline import DeadlineAlert
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from pipeline.airflow_deadline import RunQueuedDeadline
 from pipeline.airflow_step import run_step
 from pipeline.sources.registry import nightly_feeds_by_vendor
 
@@ -155,7 +156,7 @@ def notify(is_published: bool | None) -> None:
     dagrun_timeout=timedelta(hours=4),
     deadline=DeadlineAlert(
         name="the night is late",
-        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        reference=RunQueuedDeadline(),
         interval=timedelta(hours=3),
         callback=SyncCallback("pipeline.alerts.deadline.tell_late_night"),
     ),

@@ -1,4 +1,4 @@
-"""The Airflow plug-in that makes the pools which are missing.
+"""The Airflow plug-in: makes the pools which are missing, and names the deadline of a night.
 
 Airflow never starts a task whose pool is not there, and says so only in the scheduler's log.
 So whoever has installed this package beside Airflow has the pools: the plug-in is found by its
@@ -12,6 +12,8 @@ import logging
 
 from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
+
+from pipeline.airflow_deadline import RunQueuedDeadline
 
 logger = logging.getLogger(__name__)
 
@@ -50,3 +52,4 @@ class TidemarkPlugin(AirflowPlugin):
 
     name = "tidemark"
     listeners = [PoolMaker()]
+    deadline_references = [RunQueuedDeadline]

@@ -56,11 +56,12 @@ def compose_late_night(settings: Settings) -> int:
     """Put an alert into the outbox when a night is still running at its deadline.
 
     Returns:
-        How many alerts were composed; none when the night is published by now.
+        How many alerts were composed; none when the night is published, or has ended and told
+        so, by now.
     """
     market_date = settings.default_market_date()
-    as_of = published_as_of(settings)
-    if as_of is not None and as_of >= market_date:
+    ends = (published_as_of(settings), read_state(settings).last_night)
+    if any(day is not None and day >= market_date for day in ends):
         return 0
     late = Problem(
         key=LATE_KEY,

@@ -242,6 +242,13 @@ def test_a_late_night_is_told_once_and_ends_with_its_publication(
     assert compose_late_night(tonight) == 0
 
 
+def test_a_night_that_has_failed_and_said_so_is_not_late(settings: Settings) -> None:
+    publish(settings, NIGHT - DAY)
+    run_night(settings, NIGHT, make_rule(severity="critical"), is_published=False)
+    assert compose_late_night(at(settings, NIGHT, 4.0)) == 0
+    assert compose_late_night(at(settings, NIGHT + DAY, 4.0)) == 1
+
+
 # The week
 
 

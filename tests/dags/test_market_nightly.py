@@ -194,7 +194,8 @@ def test_a_night_that_is_late_is_told_before_it_is_ended(nightly: Any) -> None:
 
     (deadline,) = nightly.deadline
     assert deadline.interval == timedelta(hours=3) < nightly.dagrun_timeout
-    assert deadline.reference.serialize_reference() == {"reference_type": "DagRunQueuedAtDeadline"}
+    # Not Airflow's own reference to that instant, with which no task could be cleared.
+    assert deadline.reference.serialize_reference() == {"reference_type": "RunQueuedDeadline"}
     assert callable(import_string(deadline.callback.path))
 
 
