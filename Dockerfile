@@ -54,8 +54,8 @@ FROM ${BASE_IMAGE}
 # Named volumes get owner and mode from these folders when they are first mounted.
 RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin tidemark \
     && install -d -o tidemark -g tidemark -m 0755 /data \
-    && install -d -o tidemark -g tidemark -m 0700 /airflow /logs /broker \
-        /secrets/airflow /secrets/database /secrets/broker /secrets/web \
+    && install -d -o tidemark -g tidemark -m 0700 /airflow /backups /logs \
+        /broker /secrets/airflow /secrets/database /secrets/broker /secrets/web \
         /secrets/superset
 COPY --from=build /opt/venv /opt/venv
 COPY dags /opt/tidemark/dags

@@ -17,6 +17,8 @@ from pipeline.deployment.first_start import make_secrets
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "docker-compose.yml").read_text()
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+BACKUPS = "${BACKUP_VOLUME:-backups}"
 ONE_SHOT = {"prepare", "migrate", "sandbox-history", "superset-prepare"}
 
 
@@ -76,16 +78,34 @@ def test_only_what_runs_tasks_gets_the_settings_file() -> None:
 def test_readers_mount_read_only() -> None:
     written = {
         name: {
-            volume.split(":")[0] for volume in service.get("volumes", []) if volume[-3:] != ":ro"
+            volume.rpartition(":")[0]
+            for volume in service.get("volumes", [])
+            if not volume.endswith(":ro")
         }
         for name, service in SERVICES.items()
     }
     assert written["site"] == set()
     assert written["api-server"] == {"secrets-web"}
     for name in ("scheduler", "worker"):
-        assert written[name] == {"data", "logs"}
+        assert written[name] == {"data", "logs", BACKUPS}
     secret = {name for name, volumes in written.items() if any("secrets-" in v for v in volumes)}
     assert secret == {"prepare", "api-server"}
+
+
+def test_backups_outlive_the_containers_and_may_be_on_another_disk() -> None:
+    with_backups = {
+        name
+        for name, service in SERVICES.items()
+        if f"{BACKUPS}:/backups" in service.get("volumes", [])
+    }
+    assert with_backups == {"prepare", "scheduler", "worker", "sandbox-history"}
+    for name in with_backups - {"prepare"}:
+        assert SERVICES[name]["environment"]["TIDEMARK_BACKUP_DIR"] == "/backups"
+    assert "backups" in yaml.safe_load(TEXT)["volumes"]
+    # Nothing else of a container's file system can be written, so its owner comes from the image.
+    (made,) = re.findall(r"install -d (.*?) /airflow(.*?)\nCOPY", DOCKERFILE, re.DOTALL)
+    assert "-o tidemark" in made[0]
+    assert "/backups" in made[1]
 
 
 def test_env_example_lists_what_the_file_asks_with_its_default() -> None:
@@ -101,13 +121,12 @@ def test_env_example_lists_what_the_file_asks_with_its_default() -> None:
 
 
 def test_the_image_is_made_of_pinned_packages_and_has_no_rights() -> None:
-    dockerfile = (ROOT / "Dockerfile").read_text()
-    assert dockerfile.count("FROM ${BASE_IMAGE}") == 4
-    assert "--require-hashes -r requirements-image.lock" in dockerfile
-    assert "--require-hashes -r requirements-superset.lock" in dockerfile
-    assert re.findall(r"^USER (\w+)$", dockerfile, re.MULTILINE) == ["tidemark"] * 2
-    assert re.findall(r"^HEALTHCHECK", dockerfile, re.MULTILINE)
-    assert not re.findall(r"(?im)^(?:ENV|ARG).*(?:password|secret|token|_key)", dockerfile)
+    assert DOCKERFILE.count("FROM ${BASE_IMAGE}") == 4
+    assert "--require-hashes -r requirements-image.lock" in DOCKERFILE
+    assert "--require-hashes -r requirements-superset.lock" in DOCKERFILE
+    assert re.findall(r"^USER (\w+)$", DOCKERFILE, re.MULTILINE) == ["tidemark"] * 2
+    assert re.findall(r"^HEALTHCHECK", DOCKERFILE, re.MULTILINE)
+    assert not re.findall(r"(?im)^(?:ENV|ARG).*(?:password|secret|token|_key)", DOCKERFILE)
 
 
 def secret_files(folder: Path) -> dict[str, str]:

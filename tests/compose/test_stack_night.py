@@ -170,6 +170,23 @@ def test_a_stranger_is_not_let_in(stack: Stack) -> None:
         stack.token = token
 
 
+def test_upkeep_makes_a_backup_that_another_container_restores(
+    stack: Stack, runs: dict[str, str]
+) -> None:
+    assert runs
+    stack.run("scheduler", "tidemark", "upkeep")
+    listing = "find raw ledger journal -type f | xargs sha256sum | sort"
+    restored = stack.compose(
+        "run", "--rm", "-T", "--no-deps", "scheduler", "sh", "-ec",
+        "export TIDEMARK_HOME=/tmp/home; tidemark restore /backups >&2; cd /tmp/home; " + listing,
+    )  # fmt: skip
+    here = stack.run("scheduler", "sh", "-ec", "cd /data; " + listing)
+    # The journal has what upkeep says of itself after the backup.
+    assert set(restored.splitlines()) <= set(here.splitlines())
+    for folder in (" raw/", " ledger/"):
+        assert restored.count(folder) == here.count(folder) > 0
+
+
 def test_a_second_start_keeps_secrets_and_data(stack: Stack, runs: dict[str, str]) -> None:
     published = stack.manifest()
     stack.compose("up", "--detach", "--wait", "--no-build")
