@@ -18,7 +18,7 @@ FITS := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'
 FIND_PYTHON := for python in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
 	if $$python $(FITS); then echo $$python; break; fi; done
 
-.PHONY: help install demo test test-slow test-long test-airflow test-compose test-browser picture audit explore lint types check format dictionary attribution false-alarms fault-matrix mutations chaos lock hooks clean
+.PHONY: help install demo test test-slow test-long test-airflow test-compose test-browser picture audit explore lint types check format contract dictionary attribution false-alarms fault-matrix mutations chaos lock hooks clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,7 +78,10 @@ format: $(STAMP) ## Rewrite Python and SQL in house style
 	$(BIN)/ruff format .
 	$(BIN)/sqlfluff fix sql
 
-dictionary: $(STAMP) ## Write the generated parts of docs/ from the models and the registry
+contract: $(STAMP) ## Accept added tables and columns in sql/contract.json (MAJOR=1 also removed and retyped ones)
+	$(BIN)/python -m pipeline.accepting sql $(if $(MAJOR),--major)
+
+dictionary: contract ## Write the generated parts of docs/ from the models and the registry
 	$(BIN)/python -m pipeline.dictionary docs/data_dictionary.md
 	$(BIN)/python -m pipeline.sources.feed_table docs/sources.md
 	$(BIN)/python -m pipeline.signal_docs docs/signals

@@ -30,7 +30,8 @@ from sqlglot import exp
 
 from pipeline import contract_audit, finite_audit, shrink_audit
 from pipeline.computations import STATISTICS_DIR, Computation, compute_rows, read_computation
-from pipeline.contract_audit import published_tables, select_broken_contracts
+from pipeline.contract import Contract, load_contract
+from pipeline.contract_audit import select_broken_contracts
 from pipeline.database import open_scratch, quote, quote_name
 from pipeline.datasets import DATASETS, LINEAGE_COLUMNS
 from pipeline.errors import ConfigurationError
@@ -112,6 +113,7 @@ class Project:
 
     models: Mapping[str, Model]
     audits: tuple[Audit, ...]
+    contract: Contract
 
     def ordered(self, only: Iterable[str] = ()) -> list[Model]:
         """Return the models parents first, all of them or ``only`` some with their parents.
@@ -175,7 +177,8 @@ def load_project(sql_dir: Path, overlay_dir: Path | None = None) -> Project:
         name = f"{path.parent.name}.{path.stem}"
         if path.parent.name != AUDIT_FOLDER and name not in models:
             models[name] = _load_yml_alone(path, name, overlay_dir)
-    audits = _load_audits(sql_dir / AUDIT_FOLDER, models)
+    contract = load_contract(sql_dir)
+    audits = _load_audits(sql_dir / AUDIT_FOLDER, models, contract)
     if not models:
         raise ConfigurationError(f"there are no models in {sql_dir}; is TIDEMARK_SQL_DIR right?")
     known = {*models, *(f"raw.{name}" for name in DATASETS)}
@@ -191,7 +194,7 @@ def load_project(sql_dir: Path, overlay_dir: Path | None = None) -> Project:
             )
     for model in models.values():
         _check_reads(model, models)
-    return Project(models=models, audits=audits)
+    return Project(models=models, audits=audits, contract=contract)
 
 
 @lru_cache(maxsize=1024)
@@ -299,24 +302,29 @@ def _check_reads(model: Model, models: Mapping[str, Model]) -> None:
             raise ConfigurationError(f"{model.path}: {table} has no column {', '.join(stray)}")
 
 
-def _load_audits(folder: Path, models: Mapping[str, Model]) -> tuple[Audit, ...]:
+def _load_audits(
+    folder: Path, models: Mapping[str, Model], contract: Contract
+) -> tuple[Audit, ...]:
     """Load every audit of a folder: a select, or a ``.yml`` alone that says what it holds for."""
     stems = {path.stem for path in (*folder.glob("*.sql"), *folder.glob("*.yml"))}
-    return tuple(_load_audit(folder / f"{stem}.sql", models) for stem in sorted(stems))
+    return tuple(_load_audit(folder / f"{stem}.sql", models, contract) for stem in sorted(stems))
 
 
 _Models = Mapping[str, Model]
 _MADE_AUDITS: Mapping[
-    str, tuple[Callable[[_Models], str], Callable[[_Models], tuple[str, ...]]]
+    str, tuple[Callable[[_Models, Contract], str], Callable[[_Models], tuple[str, ...]]]
 ] = {
-    finite_audit.HOLDS_FOR: (select_unfit_figures, tables_with_figures),
-    contract_audit.HOLDS_FOR: (select_broken_contracts, published_tables),
-    shrink_audit.HOLDS_FOR: (shrink_audit.select_shrunken, shrink_audit.tables_read),
+    finite_audit.HOLDS_FOR: (lambda models, _: select_unfit_figures(models), tables_with_figures),
+    contract_audit.HOLDS_FOR: (select_broken_contracts, contract_audit.tables_read),
+    shrink_audit.HOLDS_FOR: (
+        lambda models, _: shrink_audit.select_shrunken(models),
+        shrink_audit.tables_read,
+    ),
 }
 """The audits that are made from the documentation of the models."""
 
 
-def _load_audit(path: Path, models: Mapping[str, Model]) -> Audit:
+def _load_audit(path: Path, models: Mapping[str, Model], contract: Contract) -> Audit:
     name = f"{AUDIT_FOLDER}.{path.stem}"
     settings = _read_yaml(path.with_suffix(".yml"), name)
     if path.exists():
@@ -324,7 +332,7 @@ def _load_audit(path: Path, models: Mapping[str, Model]) -> Audit:
         parents = parents_of(sql, where=name)
     elif settings.get("holds_for") in _MADE_AUDITS:
         select, tables = _MADE_AUDITS[settings["holds_for"]]
-        sql, parents = select(models), tables(models)
+        sql, parents = select(models, contract), tables(models)
     else:
         raise ConfigurationError(
             f"{name} has no {path.name} beside its .yml, and does not hold for "

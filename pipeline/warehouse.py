@@ -24,7 +24,8 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from pipeline import __version__, health, run_log, shrink_audit
+from pipeline import __version__, contract_audit, health, run_log, shrink_audit
+from pipeline.contract import VERSION_BEFORE_CONTRACTS
 from pipeline.database import create_warehouse, open_scratch, quote, quote_name
 from pipeline.datasets import DATASETS
 from pipeline.errors import AuditError, ConfigurationError, PublishError
@@ -40,7 +41,6 @@ from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-SCHEMA_VERSION = "1.0.0"
 AUDIT_EXAMPLES = 5
 _AUDIT_COLUMNS = ("audit", "severity", "status", "bad_count", "example", "sentence")
 _CALENDAR = "staging.market_calendar"
@@ -99,7 +99,7 @@ class Warehouse:
         The raw archive counts by the parts its rows came in, so a compaction does not
         change the digest; what the runs did is not counted.
         """
-        digest = hashlib.sha256(f"{SCHEMA_VERSION} {known_by}".encode())
+        digest = hashlib.sha256(f"{project.contract.version} {known_by}".encode())
         for dataset in DATASETS.values():
             for part in self._raw.parts(dataset):
                 digest.update(f"{dataset.name}/{part}\n".encode())
@@ -184,7 +184,9 @@ class Warehouse:
                 )
             market_date = self._last_market_date(connection, made)
             if "main.about" in made:
-                self._fill_about(connection, market_date, built_at, run_id, known_by, digest)
+                self._fill_about(
+                    connection, project, market_date, built_at, run_id, known_by, digest
+                )
             connection.execute("checkpoint tidemark")
         build = Build(folder.name, run_id, market_date.isoformat(), built_at.isoformat(), digest)
         if not only:
@@ -235,6 +237,7 @@ class Warehouse:
     @staticmethod
     def _fill_about(
         connection: duckdb.DuckDBPyConnection,
+        project: Project,
         market_date: date,
         built_at: datetime,
         run_id: str,
@@ -244,7 +247,7 @@ class Warehouse:
         connection.execute(
             """
             insert into main.about
-            select ?, ?, ?, ?, ?, ?, max(version), ?, ? from reference.rulebook
+            select ?, ?, ?, ?, ?, ?, max(version), ?, ?, ? from reference.rulebook
             """,
             [
                 market_date,
@@ -255,6 +258,7 @@ class Warehouse:
                 _code_commit(),
                 digest,
                 ", ".join(_degraded_feeds(connection, market_date)) or None,
+                project.contract.version,
             ],
         )
 
@@ -284,6 +288,13 @@ class Warehouse:
             connection.execute("use tidemark")
             if shrink_audit.ROWS_BEFORE in project.models:
                 shrink_audit.fill_rows_before(connection, self.published_manifest(), accepted)
+            if contract_audit.COLUMNS_BEFORE in project.models:
+                contract_audit.fill_columns_before(
+                    connection,
+                    self._settings.published_file,
+                    self.published_manifest(),
+                    project.contract,
+                )
             results = [_run_audit(connection, audit) for audit in project.audits]
             self._keep_audits(build, results)
             connection.execute("delete from quality.audit_result")
@@ -298,6 +309,7 @@ class Warehouse:
                 "state": "failed" if _failed(results) else "audited",
                 "degraded_feeds": degraded,
                 "accepted_shrinks": accepted,
+                "schema_version": project.contract.version,
                 "row_counts": row_counts,
                 "files": _file_table(folder),
             },
@@ -403,8 +415,8 @@ class Warehouse:
             numbers = [int(known["publication"]) for known in self.published_builds()]
             record = {**record, "publication": max(numbers, default=0) + 1}
         manifest = {
+            "schema_version": VERSION_BEFORE_CONTRACTS,
             **{k: v for k, v in record.items() if k != "state"},
-            "schema_version": SCHEMA_VERSION,
             "tidemark_version": __version__,
             "published_at": self._settings.now().isoformat(),
         }

@@ -87,6 +87,14 @@ BREACHES = {
         "alter table indices.index_level_daily drop column coverage_fraction",
         "alter table signals.signal_daily alter column value type varchar",
         "drop table signals.breadth_daily",
+        *(
+            f"insert into quality.published_column values ({column}, '1.0.0')"
+            for column in (
+                "'indices.index_level_daily', 'a_column_that_was', 'double'",
+                "'indices.index_level_daily', 'level', 'float'",
+                "'indices.a_table_that_was', 'level', 'double'",
+            )
+        ),
     ],
     "published_figures_are_finite_numbers": [
         f"update {table} set {column} = '{value}' where rowid = 0"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -126,7 +127,7 @@ def test_documentation_can_be_left_out(
 
 def test_order_is_the_same_however_the_files_are_found(tmp_path: Path) -> None:
     project = load(tmp_path)
-    backwards = Project(dict(reversed(project.models.items())), project.audits)
+    backwards = replace(project, models=dict(reversed(project.models.items())))
     assert [m.name for m in backwards.ordered()] == [m.name for m in project.ordered()]
 
 
