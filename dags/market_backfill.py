@@ -9,6 +9,7 @@ from typing import Any
 from airflow.sdk import Param, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
+from pipeline.airflow_assets import LOADED, RAW
 from pipeline.airflow_step import end_at_once_when_final, run_step
 from pipeline.pools import BACKFILL_POOL
 from pipeline.sources.registry import FEEDS, get_feed
@@ -33,6 +34,7 @@ def choose_feeds(reading: bool) -> list[str]:
 
 @task(
     pool=BACKFILL_POOL,
+    outlets=[LOADED],
     map_index_template="{{ feed }}",
     execution_timeout=timedelta(hours=12),
     # Airflow shows the text of a function, but not of one that is mapped.
@@ -47,7 +49,7 @@ def backfill(feed: str) -> dict[str, Any]:
     params = context["params"]
     with end_at_once_when_final():
         last = params["to"] or str(load_settings().default_market_date())
-    return dict(
+    loaded = dict(
         run_step(
             "backfill",
             feed,
@@ -58,6 +60,10 @@ def backfill(feed: str) -> dict[str, Any]:
             wait_seconds=LOCK_WAIT_SECONDS,
         )
     )
+    if rows := loaded["added"] + loaded["revised"]:
+        told = {"feed": feed, "row_count": rows, "run_id": str(context["run_id"])}
+        context["outlet_events"][LOADED].add(RAW[loaded["dataset"]], extra=told)
+    return loaded
 
 
 @dag(

@@ -6,16 +6,37 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import Asset, Param, TaskGroup, dag, get_current_context, task, task_group
+from airflow.sdk import (
+    Asset,
+    AssetAlias,
+    Param,
+    TaskGroup,
+    dag,
+    get_current_context,
+    task,
+    task_group,
+)
 from airflow.sdk.definitions.callback import SyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from pipeline.airflow_assets import (
+    BUILD,
+    LANDED,
+    LANDING,
+    LEDGER,
+    LOADED,
+    PUBLISHED,
+    RAW,
+    REPORT,
+    SCHEMAS,
+    landing_of,
+    landing_read_by,
+)
 from pipeline.airflow_deadline import RunQueuedDeadline
 from pipeline.airflow_step import run_step
-from pipeline.sources.registry import nightly_feeds_by_vendor
+from pipeline.sources.registry import get_feed, nightly_feeds_by_vendor
 
-PUBLISHED = Asset(name="tidemark_published", uri="tidemark://published/tidemark.duckdb")
 NAMED_BY_FEED = "{{ feed }}"
 LOCK_WAIT_SECONDS = 900.0
 
@@ -28,6 +49,12 @@ def _show_as(feed: str) -> None:
     """Name a mapped task by its feed in Airflow's pages, in place of a number."""
     context: Any = get_current_context()
     context["feed"] = feed
+
+
+def _note(alias: AssetAlias, asset: Asset, **told: Any) -> None:
+    """Say that something of an asset is new."""
+    context: Any = get_current_context()
+    context["outlet_events"][alias].add(asset, extra={**told, "run_id": str(context["run_id"])})
 
 
 @task(retries=2, execution_timeout=timedelta(minutes=1))
@@ -56,6 +83,7 @@ def choose_feeds() -> list[str]:
 
 
 @task(
+    outlets=[LANDED],
     map_index_template=NAMED_BY_FEED,
     execution_timeout=timedelta(minutes=30),
     # Airflow shows the text of a function, but not of one that is mapped.
@@ -67,10 +95,15 @@ def extract(feed: str, market_date: str, chosen: list[str]) -> dict[str, Any]:
     if feed not in (chosen or ()):
         raise AirflowSkipException(f"{feed} is not chosen, or needs a key that is not set")
     day = datetime.fromisoformat(market_date).date()
-    return dict(run_step("extract", feed, day, _run_id()))
+    extracted = dict(run_step("extract", feed, day, _run_id()))
+    is_new = not extracted["health"] or extracted["health"][-1]["status"] != "replayed"
+    if extracted["payloads"] and is_new and not get_feed(feed).reads_landed_files:
+        _note(LANDED, LANDING[extracted["dataset"]], feed=feed, market_date=market_date)
+    return extracted
 
 
 @task(
+    outlets=[LOADED],
     map_index_template=NAMED_BY_FEED,
     execution_timeout=timedelta(minutes=30),
     doc_md="Hold the landed rows against the gate and store those that pass.",
@@ -78,31 +111,51 @@ def extract(feed: str, market_date: str, chosen: list[str]) -> dict[str, Any]:
 def validate_and_load(extracted: dict[str, Any]) -> dict[str, Any]:
     """Hold the landed rows against the gate and store those that pass."""
     _show_as(extracted["feed"])
-    return dict(run_step("validate_and_load", extracted, _run_id(), wait_seconds=LOCK_WAIT_SECONDS))
+    options = {"wait_seconds": LOCK_WAIT_SECONDS}
+    loaded = dict(run_step("validate_and_load", extracted, _run_id(), **options))
+    if rows := loaded.get("added", 0) + loaded.get("revised", 0):
+        _note(LOADED, RAW[loaded["dataset"]], feed=loaded["feed"], row_count=rows)
+    return loaded
 
 
 @task_group
-def ingest(feed: str, market_date: str, chosen: Any, pool: str) -> Any:
+def ingest(feed: str, market_date: str, chosen: Any, pool: str, feeds: list[str]) -> Any:
     """Bring in one feed of a host; one that fails does not hold up the others."""
     extracted: Any = extract.override(pool=pool)(feed, market_date, chosen)
-    return validate_and_load(extracted)
+    return validate_and_load.override(inlets=landing_of(feeds))(extracted)
 
 
 @task_group
-def ingest_landed(feed: str, market_date: str, chosen: Any) -> Any:
+def ingest_landed(feed: str, market_date: str, chosen: Any, feeds: list[str]) -> Any:
     """Bring in one feed that reads what the host's others landed, however those ended."""
-    extracted: Any = extract.override(trigger_rule="all_done")(feed, market_date, chosen)
-    return validate_and_load(extracted)
+    read = landing_read_by(feeds)
+    options: Any = {"trigger_rule": "all_done", "inlets": read, "outlets": []}
+    extracted: Any = extract.override(**options)(feed, market_date, chosen)
+    return validate_and_load.override(inlets=read)(extracted)
 
 
-@task(trigger_rule="all_done", retries=1, execution_timeout=timedelta(hours=1))
+@task(
+    trigger_rule="all_done",
+    outlets=[LOADED],
+    retries=1,
+    execution_timeout=timedelta(hours=1),
+)
 def catch_up(market_date: str) -> dict[str, Any]:
     """Fill the days whose nights did not happen, where vendors can be asked for the past."""
     day = datetime.fromisoformat(market_date).date()
-    return dict(run_step("catch_up", day, _run_id(), wait_seconds=LOCK_WAIT_SECONDS))
+    dealt_with = dict(run_step("catch_up", day, _run_id(), wait_seconds=LOCK_WAIT_SECONDS))
+    for missed, feeds in dealt_with.items():
+        for feed in (name for name, status in feeds.items() if status == "caught_up"):
+            _note(LOADED, RAW[get_feed(feed).dataset], feed=feed, market_date=missed)
+    return dealt_with
 
 
-@task(trigger_rule="all_done", execution_timeout=timedelta(hours=1))
+@task(
+    trigger_rule="all_done",
+    inlets=[*RAW.values(), LEDGER],
+    outlets=[BUILD],
+    execution_timeout=timedelta(hours=1),
+)
 def build(market_date: str, groups: list[Any]) -> dict[str, Any]:
     """Build the warehouse, unless a dataset is missing that a night cannot do without."""
     day = datetime.fromisoformat(market_date).date()
@@ -113,26 +166,36 @@ def build(market_date: str, groups: list[Any]) -> dict[str, Any]:
     return dict(run_step("build", day, _run_id(), results, wait_seconds=LOCK_WAIT_SECONDS))
 
 
-@task(retries=1, execution_timeout=timedelta(minutes=30))
+@task(inlets=[BUILD], retries=1, execution_timeout=timedelta(minutes=30))
 def audit(built: dict[str, Any]) -> dict[str, Any]:
     """Hold the build against every audit."""
     return dict(run_step("audit", built, wait_seconds=LOCK_WAIT_SECONDS))
 
 
-@task(outlets=[PUBLISHED], execution_timeout=timedelta(minutes=30))
+@task(
+    inlets=[BUILD],
+    outlets=[PUBLISHED, *SCHEMAS, LEDGER],
+    execution_timeout=timedelta(minutes=30),
+)
 def publish(built: dict[str, Any]) -> str:
     """Put the build in front of readers and return its id."""
     return str(run_step("publish", built, wait_seconds=LOCK_WAIT_SECONDS)["build_id"])
 
 
-@task(retries=1, retry_delay=timedelta(minutes=1), execution_timeout=timedelta(minutes=10))
+@task(
+    inlets=[PUBLISHED, *SCHEMAS],
+    outlets=[REPORT],
+    retries=1,
+    retry_delay=timedelta(minutes=1),
+    execution_timeout=timedelta(minutes=10),
+)
 def report(built: dict[str, Any], build_id: str) -> str | None:
     """Write the pages about what is published; the figures are out already."""
     page: str | None = run_step("report", built, wait_seconds=LOCK_WAIT_SECONDS)
     return page
 
 
-@task(trigger_rule="all_done", execution_timeout=timedelta(minutes=10))
+@task(trigger_rule="all_done", inlets=[PUBLISHED], execution_timeout=timedelta(minutes=10))
 def compose_alerts(market_date: str, build_id: str | None) -> bool:
     """Put what is worth telling into the outbox; return whether the night is published."""
     day = datetime.fromisoformat(market_date).date()
@@ -186,10 +249,12 @@ def market_nightly() -> None:
     read: dict[Any, Any] = {}
     with TaskGroup("ingest"):
         for vendor, feeds in nightly_feeds_by_vendor(reading=False).items():
-            host = ingest.override(group_id=vendor.name).partial(**night, pool=vendor.pool)
+            told = {**night, "pool": vendor.pool, "feeds": feeds}
+            host = ingest.override(group_id=vendor.name).partial(**told)
             asked[vendor] = host.expand(feed=feeds)
         for vendor, feeds in nightly_feeds_by_vendor(reading=True).items():
-            reader = ingest_landed.override(group_id=f"{vendor.name}_landed").partial(**night)
+            told = {**night, "feeds": feeds}
+            reader = ingest_landed.override(group_id=f"{vendor.name}_landed").partial(**told)
             read[vendor] = reader.expand(feed=feeds)
             # The groups, not their last tasks: nothing of the second begins before the first ends.
             asked[vendor].operator.task_group >> read[vendor].operator.task_group

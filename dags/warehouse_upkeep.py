@@ -13,6 +13,7 @@ from typing import Any
 
 from airflow.sdk import Param, chain, dag, get_current_context, task
 
+from pipeline.airflow_assets import ARCHIVES, LEDGER, PUBLISHED
 from pipeline.airflow_step import run_step
 
 LOCK_WAIT_SECONDS = 900.0
@@ -76,13 +77,17 @@ def prune_logs() -> dict[str, Any]:
     return _do("prune_logs", log_dir=conf.get("logging", "base_log_folder"))
 
 
-@task(trigger_rule="all_done", execution_timeout=timedelta(minutes=30))
+@task(
+    trigger_rule="all_done",
+    inlets=[LEDGER, PUBLISHED],
+    execution_timeout=timedelta(minutes=30),
+)
 def check_ledger() -> dict[str, Any]:
     """Hold the ledger against what it was at the last check, and against what readers see."""
     return _do("check_ledger")
 
 
-@task(trigger_rule="all_done", execution_timeout=timedelta(hours=3))
+@task(trigger_rule="all_done", inlets=ARCHIVES, execution_timeout=timedelta(hours=3))
 def back_up() -> dict[str, Any]:
     """Copy what cannot be made again, where `TIDEMARK_BACKUP_DIR` names a place for it."""
     return _do("back_up")

@@ -7,12 +7,17 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from test_clock import NIGHT_HOUR
 
+from pipeline.datasets import DATASETS
+from pipeline.models import load_project
 from pipeline.pools import list_pools
+from pipeline.settings import Settings
+from pipeline.sources.registry import get_feed
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::PendingDeprecationWarning", "ignore::UserWarning"
@@ -153,3 +158,112 @@ def test_a_parameter_takes_what_it_should_and_nothing_else(
     for value in bad:
         with pytest.raises(ParamValidationError):
             param.resolve(value)
+
+
+# What is read and written
+
+
+ARCHIVES = {f"{archive}/{dataset}" for archive in ("landing", "raw") for dataset in DATASETS}
+SCHEMAS = {
+    f"published/{name.partition('.')[0]}"
+    for name, model in load_project(Settings().sql_dir).models.items()
+    if model.doc.is_published
+} | {"published/main"}
+READERS_FILE = "published/tidemark.duckdb"
+NOTHING: tuple[set[str], set[str]] = (set(), set())
+READ_AND_WRITTEN = {
+    "market_nightly": {
+        "choose_market_date": NOTHING,
+        "choose_feeds": NOTHING,
+        "catch_up": (set(), {"tidemark_raw"}),
+        "build": (
+            {name for name in ARCHIVES if name.startswith("raw/")} | {"ledger/levels"},
+            {"builds/newest"},
+        ),
+        "audit": ({"builds/newest"}, set()),
+        "publish": ({"builds/newest"}, {READERS_FILE, "ledger/levels", *SCHEMAS}),
+        "report": ({READERS_FILE, *SCHEMAS}, {"published/report"}),
+        "compose_alerts": ({READERS_FILE}, set()),
+        "notify": NOTHING,
+    },
+    "market_backfill": {
+        "choose_feeds": NOTHING,
+        "choose_landed_feeds": NOTHING,
+        "backfill": (set(), {"tidemark_raw"}),
+        "backfill_landed": (set(), {"tidemark_raw"}),
+    },
+    "warehouse_upkeep": {
+        "watch_nights": NOTHING,
+        "notify": NOTHING,
+        # These change no row, and an event of an asset would start whoever waits for one.
+        "compact": NOTHING,
+        "prune_landing": NOTHING,
+        "prune_builds": NOTHING,
+        "prune_pages": NOTHING,
+        "prune_logs": NOTHING,
+        "check_ledger": ({"ledger/levels", READERS_FILE}, set()),
+        "back_up": (ARCHIVES | {"ledger/levels"}, set()),
+        "watch_upkeep": NOTHING,
+        "notify_upkeep": NOTHING,
+    },
+}
+"""Inlets and outlets by task; those of the hosts of a night are in a test of their own."""
+
+
+def names(assets: Any) -> set[str]:
+    """Return assets as their address without the scheme, and aliases by name."""
+    return {str(getattr(each, "uri", each.name)).removeprefix("tidemark://") for each in assets}
+
+
+@pytest.mark.parametrize("dag_id", DAG_IDS)
+def test_every_task_says_what_it_reads_and_writes(bag: Any, dag_id: str) -> None:
+    found = {
+        task.task_id: (names(task.inlets), names(task.outlets))
+        for task in bag.dags[dag_id].tasks
+        if not task.task_id.startswith("ingest.")
+    }
+    assert found == READ_AND_WRITTEN[dag_id]
+
+
+def test_every_host_of_a_night_says_what_it_reads_and_writes(bag: Any) -> None:
+    dag = bag.dags["market_nightly"]
+    for group_id, group in dag.task_group.children["ingest"].children.items():
+        feeds = [get_feed(name) for name in group._expand_input.value["feed"]]
+        landed = {f"landing/{feed.dataset}" for feed in feeds}
+        extract, load = (dag.get_task(f"{group_id}.{n}") for n in ("extract", "validate_and_load"))
+        if group_id.endswith("_landed"):
+            landed = {f"landing/{feed.sources[0].payloads_of}" for feed in feeds}
+            assert (names(extract.inlets), names(extract.outlets)) == (landed, set())
+        else:
+            assert (names(extract.inlets), names(extract.outlets)) == (set(), {"tidemark_landing"})
+        assert (names(load.inlets), names(load.outlets)) == (landed, {"tidemark_raw"})
+
+
+def test_every_asset_is_one_that_openlineage_can_name(bag: Any) -> None:
+    from airflow.sdk import Asset
+
+    from pipeline.airflow_provider import to_openlineage
+
+    assets = {
+        asset
+        for dag in bag.dags.values()
+        for task in dag.tasks
+        for asset in (*task.inlets, *task.outlets)
+        if isinstance(asset, Asset)
+    }
+    assert len(assets) > 2 * len(DATASETS)
+    for asset in assets:
+        assert asset.normalized_uri == asset.uri, "Airflow does not know the scheme"
+        with pytest.MonkeyPatch.context() as patch:
+            facet = SimpleNamespace(Dataset=SimpleNamespace)
+            patch.setitem(sys.modules, "airflow.providers.common.compat.openlineage.facet", facet)
+            named = to_openlineage(asset, None)
+        assert f"{named.namespace}://{named.name}" == asset.uri
+
+
+@pytest.mark.parametrize("wrong", ["tidemark://raw", "tidemark:///raw", "tidemark://raw/"])
+def test_an_asset_that_names_no_part_of_an_archive_is_refused(wrong: str) -> None:
+    from airflow.sdk import Asset
+
+    with pytest.raises(ValueError, match="names no part of an archive"):
+        Asset(name="wrong", uri=wrong)

@@ -6,9 +6,10 @@ import importlib.util
 import json
 import subprocess
 import sys
+from collections import defaultdict
 from datetime import timedelta
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -86,13 +87,23 @@ def test_a_parameter_that_makes_no_sense_is_refused(
         backfill_dag.params.get_param(name).resolve(value)
 
 
-def context(module: ModuleType, monkeypatch: pytest.MonkeyPatch, **params: Any) -> None:
+def context(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch, **params: Any
+) -> list[tuple[str, dict[str, Any]]]:
+    """Set what Airflow tells a task; return the list to which the task's assets are added."""
+    told: list[tuple[str, dict[str, Any]]] = []
+    adding = SimpleNamespace(add=lambda asset, extra: told.append((asset.uri, extra)))
     defaults = {"from": str(FIRST), "to": str(LAST), "feeds": ["equity_daily"], "chunk_days": 10}
     monkeypatch.setattr(
         module,
         "get_current_context",
-        lambda: {"params": defaults | params, "run_id": "manual__1"},
+        lambda: {
+            "params": defaults | params,
+            "run_id": "manual__1",
+            "outlet_events": defaultdict(lambda: adding),
+        },
     )
+    return told
 
 
 def test_a_range_that_ends_before_it_begins_is_refused(
@@ -155,9 +166,11 @@ def test_a_task_stores_its_range(
     for name, value in empty_home.environment(LAST).items():
         if name.startswith("TIDEMARK_"):
             monkeypatch.setenv(name, value)
-    context(module, monkeypatch)
+    told = context(module, monkeypatch)
     loaded = module.backfill.function("sentiment_daily")
     assert (loaded["chunks"], loaded["added"]) == (2, 21)
+    row = {"feed": "sentiment_daily", "row_count": 21, "run_id": "manual__1"}
+    assert told == [("tidemark://raw/sentiment_daily", row)]
 
 
 RUN = """

@@ -172,13 +172,17 @@ def test_some_tasks_run_whatever_happened_before(nightly: Any) -> None:
     assert set(rules.values()) == {"all_done", "all_success"}
 
 
-def test_publish_alone_updates_the_published_asset(nightly: Any) -> None:
-    outlets = {
-        task.task_id: [(asset.name, asset.uri) for asset in task.outlets]
-        for task in nightly.tasks
-        if task.outlets
-    }
-    assert outlets == {"publish": [("tidemark_published", "tidemark://published/tidemark.duckdb")]}
+class OutletEvents:
+    """Stands in for Airflow's: which assets had an event, by which alias, and what it says."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str, dict[str, Any]]] = []
+
+    def __getitem__(self, alias: Any) -> SimpleNamespace:
+        def add(asset: Any, extra: dict[str, Any]) -> None:
+            self.told.append((alias.name, asset.uri.removeprefix("tidemark://"), extra))
+
+        return SimpleNamespace(add=add)
 
 
 def test_one_night_runs_at_a_time_and_missed_ones_are_not_caught_up(nightly: Any) -> None:
@@ -218,13 +222,84 @@ def test_a_feed_that_is_not_chosen_is_skipped(
 
     shown: dict[str, Any] = {"run_id": "manual__1"}
     monkeypatch.setattr(module, "get_current_context", lambda: shown)
-    monkeypatch.setattr("pipeline.steps.extract", lambda *arguments: {"feed": arguments[1]})
+    monkeypatch.setattr(
+        "pipeline.steps.extract",
+        lambda *arguments: {"feed": arguments[1], "payloads": [], "health": []},
+    )
     chosen = ["market_daily", "equity_daily"]
     assert module.extract.function("equity_daily", "2024-04-30", chosen)["feed"] == "equity_daily"
     assert shown["feed"] == "equity_daily"
     for without in (chosen, None):
         with pytest.raises(AirflowSkipException, match="liquidation_daily is not chosen"):
             module.extract.function("liquidation_daily", "2024-04-30", without)
+
+
+@pytest.mark.parametrize(
+    ("feed", "payloads", "status", "told"),
+    [
+        ("market_daily", [{}], "answered", ["landing/market_daily"]),
+        ("equity_daily.fred", [{}], "fell_back", ["landing/equity_daily"]),
+        ("market_daily", [{}], "replayed", []),
+        ("market_daily", [], "not_set_up", []),
+        ("open_interest_daily.archive", [{}], "answered", []),
+    ],
+)
+def test_an_asset_of_landing_is_new_when_something_was_landed(
+    module: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    feed: str,
+    payloads: list[Any],
+    status: str,
+    told: list[str],
+) -> None:
+    events = OutletEvents()
+    context = {"run_id": "manual__1", "outlet_events": events}
+    monkeypatch.setattr(module, "get_current_context", lambda: context)
+    extracted = {
+        "dataset": get_feed(feed).dataset,
+        "payloads": payloads,
+        "health": [{"status": status}],
+    }
+    monkeypatch.setattr("pipeline.steps.extract", lambda *_: extracted)
+    module.extract.function(feed, "2024-04-30", [feed])
+    assert [asset for _, asset, _ in events.told] == told
+    for alias, _, extra in events.told:
+        assert alias == "tidemark_landing"
+        assert extra == {"feed": feed, "market_date": "2024-04-30", "run_id": "manual__1"}
+
+
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [
+        ({"added": 3, "revised": 1, "unchanged": 9}, [("tidemark_raw", "raw/equity_daily", 4)]),
+        ({"added": 0, "revised": 0, "unchanged": 9}, []),
+        ({}, []),
+    ],
+)
+def test_an_asset_of_raw_is_new_when_rows_are(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch, counts: Any, told: list[Any]
+) -> None:
+    events = OutletEvents()
+    context = {"run_id": "manual__1", "outlet_events": events}
+    monkeypatch.setattr(module, "get_current_context", lambda: context)
+    loaded = {"feed": "equity_daily.fred", "dataset": "equity_daily", **counts}
+    monkeypatch.setattr("pipeline.steps.validate_and_load", lambda *_, **__: loaded)
+    module.validate_and_load.function({"feed": "equity_daily.fred"})
+    assert [(alias, asset, extra["row_count"]) for alias, asset, extra in events.told] == told
+
+
+def test_days_that_were_caught_up_are_news_of_their_assets(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = OutletEvents()
+    context = {"run_id": "manual__1", "outlet_events": events}
+    monkeypatch.setattr(module, "get_current_context", lambda: context)
+    became = {"equity_daily.fred": "caught_up", "market_daily": "unobtainable"}
+    monkeypatch.setattr("pipeline.steps.catch_up", lambda *_, **__: {"2024-04-29": became})
+    module.catch_up.function("2024-04-30")
+    ((alias, asset, extra),) = events.told
+    assert (alias, asset) == ("tidemark_raw", "raw/equity_daily")
+    assert extra["market_date"] == "2024-04-29"
 
 
 def test_a_build_is_told_of_every_load_however_many_returned(
