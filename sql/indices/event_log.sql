@@ -29,7 +29,15 @@ redenominations as (
 
 supplies as (
     select * from indices.review_supply
-    where is_held_back
+    where
+        is_held_back
+        and (profile, effective_date) in (
+            select
+                review.profile,
+                review.effective_date
+            from review
+            where review.status = 'effective'
+        )
 ),
 
 withdrawals as (
@@ -47,14 +55,14 @@ reviews as (
         weighting_date as event_date,
         'review ' || status as event_kind,
         cast(effective_date as varchar) as subject,
-        case status
-            when 'effective'
+        case
+            when status in ('effective', 'pro forma')
                 then
                     coalesce(addition_count, 0) || ' in, '
                     || coalesce(removal_count, 0) || ' out; in: '
                     || coalesce(additions, 'none') || '; out: '
                     || coalesce(removals, 'none')
-            when 'blocked' then 'without a class: ' || unclassified_coin_ids
+            when status = 'blocked' then 'without a class: ' || unclassified_coin_ids
             else eligible_count || ' eligible candidates'
         end as detail
     from review

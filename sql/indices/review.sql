@@ -1,16 +1,21 @@
 -- Grain: one row per profile, effective_date and index_id.
 -- What each review did to each index: who came, who went, how much of the weight turned
--- over; and, for a review that was not held, why.
+-- over; and, for a review that was not held, why. A review that is still pro forma says
+-- what it would do at the last close.
 with review_status as (
     select * from indices.review_status
+),
+
+review_calendar as (
+    select * from indices.review_calendar
 ),
 
 definitions as (
     select * from reference.index_definition
 ),
 
-constituents as (
-    select * from indices.constituent
+baskets as (
+    select * from indices.review_basket
 ),
 
 closing_weights as (
@@ -21,8 +26,9 @@ events as (
     select distinct
         profile,
         index_id,
-        weighting_date
-    from constituents
+        weighting_date,
+        valuation_date
+    from baskets
 ),
 
 -- The weights at the close that the new basket begins at. On the base date there is no
@@ -31,7 +37,7 @@ before_review as (
     select
         closing_weights.profile,
         closing_weights.index_id,
-        closing_weights.market_date as weighting_date,
+        events.weighting_date,
         closing_weights.coin_id,
         closing_weights.weight_fraction
     from closing_weights
@@ -39,28 +45,28 @@ before_review as (
         on
             closing_weights.profile = events.profile
             and closing_weights.index_id = events.index_id
-            and closing_weights.market_date = events.weighting_date
+            and closing_weights.market_date = events.valuation_date
     where closing_weights.effective_date <= closing_weights.market_date
 ),
 
 changes as (
     select
-        coalesce(constituents.profile, before_review.profile) as profile,
-        coalesce(constituents.index_id, before_review.index_id) as index_id,
-        coalesce(constituents.weighting_date, before_review.weighting_date)
+        coalesce(baskets.profile, before_review.profile) as profile,
+        coalesce(baskets.index_id, before_review.index_id) as index_id,
+        coalesce(baskets.weighting_date, before_review.weighting_date)
             as weighting_date,
-        coalesce(constituents.coin_id, before_review.coin_id) as coin_id,
-        coalesce(constituents.weight_fraction, 0) as weight_after,
+        coalesce(baskets.coin_id, before_review.coin_id) as coin_id,
+        coalesce(baskets.weight_fraction, 0) as weight_after,
         coalesce(before_review.weight_fraction, 0) as weight_before,
         before_review.coin_id is null as is_addition,
-        constituents.coin_id is null as is_removal
-    from constituents
+        baskets.coin_id is null as is_removal
+    from baskets
     full join before_review
         on
-            constituents.profile = before_review.profile
-            and constituents.index_id = before_review.index_id
-            and constituents.weighting_date = before_review.weighting_date
-            and constituents.coin_id = before_review.coin_id
+            baskets.profile = before_review.profile
+            and baskets.index_id = before_review.index_id
+            and baskets.weighting_date = before_review.weighting_date
+            and baskets.coin_id = before_review.coin_id
 ),
 
 counted as (
@@ -87,6 +93,7 @@ final as (
         definitions.index_id,
         review_status.cutoff_date,
         review_status.weighting_date,
+        review_calendar.valuation_date,
         review_status.status,
         review_status.eligible_count,
         review_status.unclassified_coin_ids,
@@ -98,6 +105,10 @@ final as (
         counted.removals,
         review_status.rulebook_version
     from review_status
+    inner join review_calendar
+        on
+            review_status.profile = review_calendar.profile
+            and review_status.effective_date = review_calendar.effective_date
     cross join definitions
     left join counted
         on

@@ -124,6 +124,7 @@ final as (
         cutoff_date,
         weighting_date,
         is_due,
+        least(weighting_date, last_date) as valuation_date,
         cast(cutoff_date as timestamptz) + to_days(known_within_days)
             as cutoff_known_by,
         cast(weighting_date as timestamptz) + to_days(known_within_days)

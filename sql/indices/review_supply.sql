@@ -2,7 +2,8 @@
 -- The units that a member gets at a review: the circulating supply known at the
 -- weighting date. A change of a sitting member beyond the gate must be confirmed: by
 -- two sources that agree, by the review before having seen a supply within the gate of
--- it, or by a reviewed row. Until then the old units stay.
+-- it, or by a reviewed row. Until then the old units stay. Those of a review that is
+-- still pro forma are what is known so far.
 with recursive
 
 review_calendar as (
@@ -64,7 +65,6 @@ due as (
         on
             seats.profile = review_calendar.profile
             and seats.effective_date = review_calendar.effective_date
-    where review_calendar.is_due
 ),
 
 offered as (

@@ -12,6 +12,7 @@ select
     turnover_fraction,
     additions,
     removals,
+    eligible_count,
     unclassified_coin_ids
 from indices.review
 where profile = 'house'

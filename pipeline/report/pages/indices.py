@@ -9,6 +9,7 @@ import pandas as pd
 from pipeline.report import drawing
 from pipeline.report.blocks import Block, Chart, Column, Page, Table, Words
 from pipeline.report.figures import change, day, is_known, number, percent, plural
+from pipeline.report.pages.coming_review import coming_review
 from pipeline.report.pages.shared import (
     SEGMENTS,
     events,
@@ -239,7 +240,7 @@ def _index_page(reader: Reader, row: dict[str, Any]) -> Page:
             level_chart(reader, own, name=f"level_{index_id}"),
             _constituents(reader, index_id, row),
             _reviews(reader, index_id),
-            _pro_forma(reader, index_id),
+            coming_review(reader, index_id),
             _profiles(reader, index_id),
             _rules(reader, index_id),
             _restatements(reader, index_id),
@@ -304,31 +305,6 @@ def _reviews(reader: Reader, index_id: str) -> Block:
         )
 
     return shown_or_missing(f"reviews_{index_id}", "Reviews", rows, "No review was due yet.", draw)
-
-
-def _pro_forma(reader: Reader, index_id: str) -> Block:
-    rows = reader.rows("review")
-    coming = rows[
-        (rows["index_id"] == index_id)
-        & (
-            rows["effective_date"]
-            > pd.Timestamp(reader.last_day if is_known(reader.last_day) else 0)
-        )
-    ]
-    if coming.empty:
-        text = (
-            "The next review's cut-off has not come. From that day on, its additions and removals "
-            "are here before they are in force."
-        )
-    else:
-        row = coming.iloc[-1]
-        text = (
-            f"The review of {day(row['effective_date'])} is {row['status']} as of now: cut-off "
-            f"{day(row['cutoff_date'])}. Coming: "
-            f"{row['additions'] if is_known(row['additions']) else 'none'}. "
-            f"Going: {row['removals'] if is_known(row['removals']) else 'none'}."
-        )
-    return Words(f"pro_forma_{index_id}", "The coming review", [text])
 
 
 def _profiles(reader: Reader, index_id: str) -> Block:
