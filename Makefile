@@ -18,7 +18,7 @@ FITS := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'
 FIND_PYTHON := for python in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
 	if $$python $(FITS); then echo $$python; break; fi; done
 
-.PHONY: help install demo test test-slow test-long test-airflow test-compose test-browser picture audit explore lint types check format contract dictionary attribution false-alarms fault-matrix mutations chaos lock hooks clean
+.PHONY: help install demo test test-slow test-long test-airflow test-compose test-browser picture audit explore lint types check format contract dictionary queries attribution false-alarms fault-matrix mutations chaos lock hooks clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,7 +66,7 @@ explore: $(STAMP) ## Draw other examples than the tests do (ARGS="--hypothesis-s
 lint: $(STAMP) ## Check style: ruff, its formatter, sqlfluff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/sqlfluff lint sql
+	$(BIN)/sqlfluff lint sql docs/queries
 
 types: $(STAMP) ## Check types: mypy
 	$(BIN)/mypy
@@ -76,7 +76,7 @@ check: lint types test ## Do all that a change must pass
 format: $(STAMP) ## Rewrite Python and SQL in house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/sqlfluff fix sql
+	$(BIN)/sqlfluff fix sql docs/queries
 
 contract: $(STAMP) ## Accept added tables and columns in sql/contract.json (MAJOR=1 also removed and retyped ones)
 	$(BIN)/python -m pipeline.accepting sql $(if $(MAJOR),--major)
@@ -86,6 +86,9 @@ dictionary: contract ## Write the generated parts of docs/ from the models and t
 	$(BIN)/python -m pipeline.sources.feed_table docs/sources.md
 	$(BIN)/python -m pipeline.signal_docs docs/signals
 	$(BIN)/python -m pipeline.quality.rule_table docs/runbook.md
+
+queries: $(STAMP) ## Rewrite the output of the example queries in docs/bi.md (a minute)
+	PYTHONPATH=tests:tests/bi nice $(BIN)/python tests/bi/query_pages.py docs/bi.md
 
 attribution: $(STAMP) ## Rebuild the tables of docs/attribution.md from the market archive, where it is present
 	nice $(BIN)/python tests/archive/attribution.py
