@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -61,6 +63,23 @@ def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
         ) from exc
     connection.execute("set TimeZone = 'UTC'")
     return connection
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a published file for queries of ours, which know its tables.
+
+    Raises:
+        PublishError: There is no such file, it is damaged, or it lacks what this version reads.
+    """
+    with open_read_only(path) as connection:
+        try:
+            yield connection
+        except (duckdb.CatalogException, duckdb.BinderException) as exc:
+            raise PublishError(
+                f"{path} is no published file of this version: {str(exc).splitlines()[0]} "
+                "`tidemark build` makes one"
+            ) from exc
 
 
 def quote(text: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.database import open_scratch, quote, quote_name
+from pipeline.database import open_read_only, open_scratch, quote, quote_name
 from pipeline.errors import ConfigurationError
 from pipeline.warehouse import Warehouse
 
@@ -133,8 +133,10 @@ def diff_files(
         limit: How many examples of each kind.
     """
     with open_scratch() as connection:
-        connection.execute(f"attach {quote(str(old))} as old (read_only)")
-        connection.execute(f"attach {quote(str(new))} as new (read_only)")
+        for path, alias in ((old, "old"), (new, "new")):
+            # The check says what to do where the file is missing or damaged.
+            open_read_only(path).close()
+            connection.execute(f"attach {quote(str(path))} as {alias} (read_only)")
         before, after = _columns(connection, "old"), _columns(connection, "new")
         found = [
             _diff_table(connection, table, before[table], after[table], grains, limit)

@@ -7,6 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ConfigurationError
+from pipeline.text import did_you_mean
 
 if TYPE_CHECKING:
     import duckdb
@@ -132,8 +133,19 @@ def _no_such_level(
         from indices.index_level_daily group by profile order by profile
         """
     ).fetchall()
-    known = "; ".join(f"{p} from {first} to {last}: {ids}" for p, first, last, ids in rows)
-    return f"there is no level of {index_id} in {profile} on {market_date}; there are: {known}"
+    known = {name: (first, last, ids) for name, first, last, ids in rows}
+    if not known:
+        return "no index has a level yet: reviews need 90 days of history; `tidemark import DIR`"
+    if profile not in known:
+        return (
+            f"there is no profile {profile}{did_you_mean(profile, known)}; there are: "
+            f"{', '.join(known)}"
+        )
+    first, last, ids = known[profile]
+    if index_id not in ids.split(", "):
+        close = did_you_mean(index_id, ids.split(", "))
+        return f"there is no index {index_id}{close}; there are: {ids}"
+    return f"{index_id} has levels from {first} to {last}, and none on {market_date}"
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, Any]) -> list[Row]:

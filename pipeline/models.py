@@ -37,6 +37,7 @@ from pipeline.datasets import DATASETS, LINEAGE_COLUMNS
 from pipeline.errors import ConfigurationError
 from pipeline.finite_audit import select_unfit_figures, tables_with_figures
 from pipeline.ledger import LEDGER_TABLES
+from pipeline.text import did_you_mean
 
 AUDIT_FOLDER = "audits"
 REPORT_FOLDER = "report"
@@ -125,7 +126,8 @@ class Project:
         unknown = wanted - set(self.models)
         if unknown:
             raise ConfigurationError(
-                f"there is no model {', '.join(sorted(unknown))}; "
+                f"there is no model {', '.join(sorted(unknown))}"
+                f"{did_you_mean(min(unknown), self.models)}; "
                 f"there are: {', '.join(sorted(self.models))}"
             )
         graph = {name: self._model_parents(name) for name in sorted(self.models)}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.database import quote_name
 from pipeline.errors import ConfigurationError
+from pipeline.text import did_you_mean
 
 if TYPE_CHECKING:
     import duckdb
@@ -60,10 +61,11 @@ def read_signal(
     )
     if not found:
         known = _rows(
-            connection, "select signal_id from reference.signal_definition order by signal_id"
+            connection, "select signal_id, slug from reference.signal_definition order by signal_id"
         )
         listed = ", ".join(row["signal_id"] for row in known)
-        raise ConfigurationError(f"there is no signal {signal_id}; there are: {listed}")
+        close = did_you_mean(signal_id, (row["slug"] for row in known))
+        raise ConfigurationError(f"there is no signal {signal_id}{close}; there are: {listed}")
     (definition,) = found
     values = (
         _daily_values(connection, definition["signal_id"])

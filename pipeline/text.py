@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 MOST_MARKS = 4
 """Combining marks that one letter may carry; Vietnamese needs two, Hebrew and Thai three."""
@@ -52,6 +54,12 @@ def visible_lines(text: str) -> str:
 
 def _spell(match: re.Match[str]) -> str:
     return match[0].encode("unicode_escape").decode()
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """Return " (did you mean X?)" where a name that there is not is close to one, or nothing."""
+    close = get_close_matches(given.lower(), list(known), n=2, cutoff=0.6)
+    return f" (did you mean {' or '.join(close)}?)" if close else ""
 
 
 def csv_text(text: str) -> str:

@@ -33,6 +33,7 @@ from pipeline.files import replacing, sha256_of, write_bytes_atomically
 from pipeline.journal import Journal
 from pipeline.ledger import LEDGER_TABLES, Ledger
 from pipeline.lineage import trace_columns
+from pipeline.manifest import read_manifest
 from pipeline.models import Audit, Model, Project, load_project, run_models, write_comments
 from pipeline.quality import definitions as check_definitions
 from pipeline.quality_tables import fill_from_journal, fill_table
@@ -112,9 +113,12 @@ class Warehouse:
         return digest.hexdigest()
 
     def published_manifest(self) -> dict[str, Any] | None:
-        """Return the manifest of the published build, or None before the first."""
-        path = self._settings.published_dir / "manifest.json"
-        return json.loads(path.read_bytes()) if path.exists() else None
+        """Return the manifest of the published build, or None before the first.
+
+        Raises:
+            PublishError: It is damaged; the message says what to do.
+        """
+        return read_manifest(self._settings.published_dir)
 
     def is_published_whole(self, manifest: dict[str, Any]) -> bool:
         """Return whether every published file is there and is what the manifest says."""

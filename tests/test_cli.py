@@ -291,8 +291,8 @@ def test_vendors_shows_who_is_left_alone_and_can_end_it(
     monkeypatch.setenv("TIDEMARK_VENDOR_PACE", "1000")
     run("probe", "--vendor", "coingecko")
     row = next(r for r in run("vendors", "--json").parsed() if r["vendor"] == "coingecko")
-    assert row["calls this month"] == 1
-    assert row["left alone until"].endswith("UTC")
+    assert row["calls_this_month"] == 1
+    assert row["left_alone_until"].endswith("UTC")
     assert "HTTP 403" in row["reason"]
     assert "HTTP 403" in run("vendors").out
     assert run("vendors", "--reopen", "coingecko").out == "coingecko is asked again\n"

@@ -153,11 +153,20 @@ def test_a_look_that_breaks_is_a_finding_and_the_others_go_on(
     settings: Settings,
 ) -> None:
     (settings.home / "published").mkdir()
+    manifest = settings.home / "published" / "manifest.json"
+    manifest.write_text('{"build_id": "a", "market_date": "yesterday"}')
+    found = look(settings)
+    assert found["night"][0] == "fail"
+    assert "could not be looked at: ValueError" in found["night"][1]
+    assert found["versions"][0] == "ok"
+
+
+def test_a_damaged_manifest_is_a_finding_that_says_what_to_do(settings: Settings) -> None:
+    (settings.home / "published").mkdir()
     (settings.home / "published" / "manifest.json").write_text("{")
     found = look(settings)
     assert found["night"][0] == "fail"
-    assert "could not be looked at: JSONDecodeError" in found["night"][1]
-    assert found["versions"][0] == "ok"
+    assert "Remove it and run `tidemark build`" in found["night"][1]
 
 
 # The commands

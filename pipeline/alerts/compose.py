@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import base64
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
 
 from pipeline import __version__
 from pipeline.alerts.chart import draw_for
@@ -30,18 +28,24 @@ from pipeline.alerts.state import (
     mailed,
     save_state,
 )
+from pipeline.errors import PublishError
+from pipeline.manifest import read_manifest
 from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 
 def published_as_of(settings: Settings) -> date | None:
-    """Return the newest day that readers see, from the manifest alone; None before the first."""
-    manifest = settings.published_dir / "manifest.json"
-    if not manifest.exists():
+    """Return the newest day that readers see, from the manifest alone.
+
+    None before the first, and while the manifest is damaged, as a mail has to go out all the same.
+    """
+    try:
+        manifest = read_manifest(settings.published_dir)
+    except PublishError:
+        logger.exception("the published manifest cannot be read")
         return None
-    content: dict[str, Any] = json.loads(manifest.read_bytes())
-    return date.fromisoformat(content["market_date"])
+    return None if manifest is None else date.fromisoformat(manifest["market_date"])
 
 
 def compose_night(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
+from typer.core import TyperGroup
 
 from pipeline import __version__
 from pipeline.cli import (
     alerts,
     archives,
+    catalogue,
     console,
     diff,
     doctor,
@@ -23,17 +25,49 @@ from pipeline.cli import (
     sandbox,
     vendors,
 )
+from pipeline.cli.nights import INTERRUPTED_STATUS
 from pipeline.errors import ConfigurationError, TidemarkError
 from pipeline.text import OneLineFormatter
 
 __all__ = ["app", "main"]
 
+
+class _Commands(TyperGroup):
+    """The commands, which say where things stand when they are stopped by hand."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            console.stop_writing()
+        except KeyboardInterrupt:
+            console.err.print(
+                "interrupted; what was published and stored before is as it was. The same "
+                "command starts again",
+                soft_wrap=True,
+            )
+            raise typer.Exit(INTERRUPTED_STATUS) from None
+
+
 app = typer.Typer(
+    cls=_Commands,
     no_args_is_help=True,
     help="Point-in-time crypto size indices and sentiment signals, on your own machine.",
     pretty_exceptions_enable=False,
 )
-for _group in (nights, vendors, home, archives, quarantine, alerts, doctor, reading, diff, sandbox):
+for _group in (
+    nights,
+    vendors,
+    home,
+    archives,
+    quarantine,
+    alerts,
+    doctor,
+    reading,
+    catalogue,
+    diff,
+    sandbox,
+):
     app.add_typer(_group.app)
 
 
@@ -43,6 +77,8 @@ def main() -> None:
         app(standalone_mode=True)
     except (TidemarkError, OSError) as exc:
         text = "\n".join([str(exc), *getattr(exc, "__notes__", [])])
+        if isinstance(exc, PermissionError | FileNotFoundError | NotADirectoryError):
+            text += "; `tidemark doctor` looks at every path that the settings name"
         console.err.print(f"[bold red]{type(exc).__name__}[/]: {escape(text)}")
         sys.exit(2 if isinstance(exc, ConfigurationError) else 1)
 

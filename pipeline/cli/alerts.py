@@ -19,6 +19,7 @@ alerts_app = typer.Typer(
 app.add_typer(alerts_app, name="alerts")
 
 _PROBLEM = ("severity", "kind", "subject", "since", "nights", "mailed", "sentence")
+_ENTRY_KEYS = ("id", "composed", "kind", "sent", "waiting", "given_up", "subject")
 _ENTRY = ("id", "composed", "kind", "sent", "waiting", "given up", "subject")
 
 
@@ -51,7 +52,7 @@ def list_alerts(as_json: AsJson = False) -> None:
     if as_json:
         content = {
             "problems": [dict(zip(_PROBLEM, row, strict=True)) for row in problems],
-            "alerts": [dict(zip(_ENTRY, row, strict=True)) for row in entries],
+            "alerts": [dict(zip(_ENTRY_KEYS, row, strict=True)) for row in entries],
         }
         console.print_json(content)
         return
@@ -71,10 +72,13 @@ def show_alert(
         str | None, typer.Argument(metavar="[ID]", help="As `list` prints it; the last by default.")
     ] = None,
     as_html: Annotated[bool, typer.Option("--html", help="Print the page instead.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print an alert as it was mailed, and who has it."""
     from pipeline.alerts.outbox import Outbox
 
+    if as_html and as_json:
+        raise ConfigurationError("choose --html or --json, not both")
     entries = Outbox(load_settings()).entries()
     found = [e for e in entries if entry_id is None or e.entry_id.startswith(entry_id)]
     if not found:
@@ -82,6 +86,20 @@ def show_alert(
             "no alert was composed yet" if entry_id is None else f"there is no alert {entry_id}"
         )
     entry = found[-1]
+    if as_json:
+        deliveries = [
+            {"to": name, "status": each.status, "tries": each.attempts, "error": each.error}
+            for name, each in entry.deliveries.items()
+        ]
+        console.print_json(
+            {
+                "id": entry.entry_id,
+                "subject": entry.subject,
+                "text": entry.text,
+                "deliveries": deliveries,
+            }
+        )
+        return
     if as_html:
         typer.echo(entry.html)
         return
@@ -93,12 +111,15 @@ def show_alert(
 
 
 @alerts_app.command("send")
-def send_alerts() -> None:
+def send_alerts(as_json: AsJson = False) -> None:
     """Send every alert that waits, to everybody who has not got it."""
     from pipeline.alerts.delivery import deliver
 
     with console.working("sending alerts"):
         accepted = deliver(load_settings())
+    if as_json:
+        console.print_json({"accepted": accepted})
+        return
     console.out.print(
         escape(f"{accepted} deliveries were accepted" if accepted else "no alert was waiting")
     )

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from pipeline.cli import console
+from pipeline.cli import completion, console
 from pipeline.cli.options import AsJson, new_run_id
 from pipeline.errors import TidemarkError
 from pipeline.settings import load_settings
@@ -25,6 +25,7 @@ def backup(
     check: Annotated[
         bool, typer.Option("--check", help="Read every file of it back, also those it shares.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Copy what cannot be made again; what the last backup has already is only linked."""
     from pipeline.backup import check_backup, make_backup
@@ -42,6 +43,17 @@ def backup(
         if check:
             reading = progress.add_task("checking", total=len(made.files))
             check_backup(made, lambda done, _: progress.update(reading, completed=done))
+    if as_json:
+        console.print_json(
+            {
+                "backup_id": made.backup_id,
+                "folder": str(made.folder),
+                "files": len(made.files),
+                "bytes": made.byte_count,
+                "is_checked": check,
+            }
+        )
+        return
     console.out.print(
         f"backed up {len(made.files):,} files, {made.byte_count / 1e6:,.1f} MB, to "
         f"{escape(str(made.folder))}" + (", and read them back" if check else ""),
@@ -54,7 +66,9 @@ def upkeep(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
     ] = False,
-    only: Annotated[list[str] | None, typer.Option(help="This chore.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="This chore.", autocompletion=completion.chores)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compact, prune what is old, check the ledger, back up; what the settings ask for."""
@@ -83,6 +97,7 @@ def restore(
     source: Annotated[
         Path, typer.Argument(help="What `tidemark backup` was given, or one of the backups in it.")
     ],
+    as_json: AsJson = False,
 ) -> None:
     """Put a backup, the newest by default, into an empty home."""
     from pipeline.backup import find_backup
@@ -98,6 +113,9 @@ def restore(
             new_run_id(settings, "restore"),
             on_file=lambda done, _: progress.update(bar, completed=done),
         )
+    if as_json:
+        console.print_json({"backup_id": chosen.backup_id, "files": count})
+        return
     console.out.print(
         f"restored {count:,} files of backup {chosen.backup_id} into "
         f"{escape(str(settings.home))}; `tidemark build` makes the published file of them",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from pipeline.cli import console
+from pipeline.cli import completion, console
 from pipeline.cli.options import AsJson
 from pipeline.settings import load_settings
 
@@ -18,8 +19,10 @@ _FILE = "A file, the id of a kept build, the last day of one, or 'published'."
 
 @app.command()
 def diff(
-    old: Annotated[str, typer.Argument(help=_FILE)],
-    new: Annotated[str, typer.Argument(help=_FILE)] = "published",
+    old: Annotated[str, typer.Argument(help=_FILE, autocompletion=completion.published_and_builds)],
+    new: Annotated[
+        str, typer.Argument(help=_FILE, autocompletion=completion.published_and_builds)
+    ] = "published",
     limit: Annotated[int, typer.Option(min=1, help="Examples of each kind.")] = 5,
     as_json: AsJson = False,
 ) -> None:
@@ -74,5 +77,11 @@ def diff(
         )
 
 
-def _cells(row: Any) -> list[Any]:
-    return list(row.values())
+def _cells(row: Mapping[str, Any]) -> list[Any]:
+    """Return what a row shows, with an old and a new figure as long as it takes to differ."""
+    old, new = row.get("old"), row.get("new")
+    if not (isinstance(old, float) and isinstance(new, float) and old != new):
+        return list(row.values())
+    digits = next(n for n in range(4, 18) if f"{old:.{n}g}" != f"{new:.{n}g}")
+    told = {"old": f"{old:.{digits}g}", "new": f"{new:.{digits}g}"}
+    return [told.get(name, value) for name, value in row.items()]

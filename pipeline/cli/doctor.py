@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
 from pipeline.cli import console
 from pipeline.cli.options import AsJson
 from pipeline.settings import load_settings
+from pipeline.text import visible
+
+if TYPE_CHECKING:
+    from pipeline.doctor.finding import Finding
 
 app = typer.Typer()
+
+TABLE_MIN_WIDTH = 110
 
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
@@ -36,7 +43,6 @@ def doctor(
     from pipeline import doctor as looking
     from pipeline import steps
     from pipeline.doctor.mail import compose_test
-    from pipeline.text import visible
 
     settings = load_settings()
     with console.working("looking"):
@@ -44,18 +50,12 @@ def doctor(
     status = looking.worst(found)
     if as_json:
         content = {"status": status, "findings": [asdict(finding) for finding in found]}
-        console.out.print_json(json.dumps(content))
+        console.print_json(content)
     else:
-        table = Table(header_style="bold", box=None, pad_edge=False)
-        for column in ("", "part", "found", "next"):
-            table.add_column(column, overflow="fold")
-        for finding in found:
-            style = _STYLES[finding.status]
-            words = (finding.part, finding.detail, finding.next_step)
-            table.add_row(
-                f"[{style}]{finding.status}[/]", *(escape(visible(word)) for word in words)
-            )
-        console.out.print(table)
+        if console.out.width < TABLE_MIN_WIDTH:
+            console.out.print(Group(*map(_lines, found)))
+        else:
+            console.out.print(_table(found))
     if mail:
         steps.watch_nights(settings)
     if send_test and not compose_test(settings):
@@ -64,3 +64,26 @@ def doctor(
         steps.deliver_alerts(settings)
     if status == "fail":
         raise typer.Exit(1)
+
+
+def _table(found: Sequence[Finding]) -> Table:
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    for column in ("", "part", "found", "next"):
+        table.add_column(column, overflow="fold")
+    for finding in found:
+        words = (finding.part, finding.detail, finding.next_step)
+        table.add_row(_status(finding), *(escape(visible(word)) for word in words))
+    return table
+
+
+def _lines(finding: Finding) -> RenderableType:
+    said = f"{_status(finding)} [bold]{escape(visible(finding.part))}[/]: "
+    said += escape(visible(finding.detail))
+    if finding.next_step:
+        said += f"\n-> {escape(visible(finding.next_step))}"
+    return said
+
+
+def _status(finding: Finding) -> str:
+    style = _STYLES[finding.status]
+    return f"[{style}]{finding.status:<4}[/]"

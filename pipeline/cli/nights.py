@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from pipeline.cli import console
+from pipeline.cli import completion, console
 from pipeline.cli.options import AsJson, FromDay, MarketDate, ToDay, chosen_day, new_run_id
-from pipeline.errors import QualityError, TidemarkError
+from pipeline.errors import ConfigurationError, QualityError, TidemarkError
 from pipeline.settings import load_settings
 
 app = typer.Typer()
@@ -21,7 +21,7 @@ INTERRUPTED_STATUS = 130
 
 
 @app.command()
-def refresh(market_date: MarketDate = None) -> None:
+def refresh(market_date: MarketDate = None, as_json: AsJson = False) -> None:
     """Run one night: extract, validate, load, build, audit, publish."""
     from pipeline import steps
 
@@ -34,16 +34,33 @@ def refresh(market_date: MarketDate = None) -> None:
     finally:
         for failure in steps.failures(settings, run_id):
             console.err.print(f"[bold]{escape(failure['step'])}[/]: {escape(failure['error'])}")
+    fallbacks = steps.fallbacks(settings, run_id)
+    if as_json:
+        console.print_json(
+            {
+                "build_id": manifest["build_id"],
+                "market_date": manifest["market_date"],
+                "file": str(settings.published_file),
+                "fallbacks": fallbacks,
+            }
+        )
+        return
     console.out.print(
         f"published {settings.published_file} up to {manifest['market_date']}", soft_wrap=True
     )
-    for sentence in steps.fallbacks(settings, run_id):
+    for sentence in fallbacks:
         console.out.print(escape(sentence), soft_wrap=True)
 
 
 @app.command()
 def backfill(
-    feed: str,
+    feed: Annotated[
+        str,
+        typer.Argument(
+            help="A chain of sources, as docs/sources.md lists them.",
+            autocompletion=completion.feeds,
+        ),
+    ],
     first: FromDay,
     last: ToDay = None,
     source: Annotated[
@@ -52,6 +69,7 @@ def backfill(
     chunk_days: Annotated[
         int | None, typer.Option(min=1, help="Days that are asked for at once.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Fetch a range of days of a feed; the same command goes on where it was interrupted."""
     from pipeline import steps
@@ -59,13 +77,15 @@ def backfill(
     settings = load_settings()
     run_id = new_run_id(settings, "backfill")
     last_day = chosen_day(last, settings)
+    if first > last_day:
+        raise ConfigurationError(f"there is no day from {first} to {last_day}; --from comes first")
     try:
         with console.progress("chunks") as progress:
             bar = progress.add_task(escape(feed), total=None)
             loaded = steps.backfill(
                 settings,
                 feed,
-                first.date(),
+                first,
                 last_day,
                 run_id,
                 source=source,
@@ -77,7 +97,7 @@ def backfill(
             )
     except KeyboardInterrupt:
         # As asked, with the days spelt out: the same command tomorrow may mean another range.
-        again = ["tidemark", "backfill", feed, "--from", str(first.date()), "--to", str(last_day)]
+        again = ["tidemark", "backfill", feed, "--from", str(first), "--to", str(last_day)]
         again += ["--source", source] if source is not None else []
         again += ["--chunk-days", str(chunk_days)] if chunk_days is not None else []
         console.err.print(
@@ -86,7 +106,10 @@ def backfill(
             soft_wrap=True,
         )
         raise typer.Exit(INTERRUPTED_STATUS) from None
-    console.print_rows("Loaded", list(loaded), [list(loaded.values())], as_json=False)
+    if as_json:
+        console.print_json(loaded)
+    else:
+        console.print_rows("Loaded", list(loaded), [list(loaded.values())], as_json=False)
 
 
 @app.command("import")
@@ -134,23 +157,36 @@ def import_history(
 @app.command()
 def build(
     only: Annotated[
-        list[str] | None, typer.Option(help="Build this model and its parents, unpublished.")
+        list[str] | None,
+        typer.Option(
+            help="Build this model and its parents, unpublished.",
+            autocompletion=completion.models,
+        ),
     ] = None,
     publish: Annotated[bool, typer.Option(help="Audit and publish the build.")] = True,
     accept_shrink: Annotated[
         list[str] | None,
-        typer.Option(help="This table may have fewer rows than the published one, this once."),
+        typer.Option(
+            help="This table may have fewer rows than the published one, this once.",
+            autocompletion=completion.models,
+        ),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Build the warehouse from the raw archive, audit it and publish it."""
     from pipeline import steps
     from pipeline.lock import run_lock
+    from pipeline.models import load_project
+    from pipeline.shrink_audit import accepted_tables
 
     settings = load_settings()
+    project = load_project(settings.sql_dir, settings.reference_dir)
+    model_count = len(project.ordered(only or ()))
+    accepted_tables(project.models, accept_shrink or ())
     run_id = new_run_id(settings, "build")
     warnings: list[str] = []
     with (
-        console.working("building") as show,
+        console.counting("building") as show,
         run_lock(settings.home, run_id=run_id, wait_seconds=settings.lock_timeout_seconds),
     ):
         built = steps.build(
@@ -158,7 +194,7 @@ def build(
             settings.default_market_date(),
             run_id,
             only=only or (),
-            on_model=lambda name: show(f"building {name}"),
+            on_model=lambda name: show(name, model_count),
         )
         if only:
             file = settings.builds_dir / built["build_id"] / "build.duckdb"
@@ -176,6 +212,17 @@ def build(
                 warnings = [*warnings, f"the figures are published, their report is not: {exc}"]
         else:
             file = settings.builds_dir / built["build_id"] / "build.duckdb"
+    if as_json:
+        console.print_json(
+            {
+                "build_id": built["build_id"],
+                "market_date": None if only else built["market_date"],
+                "file": str(file),
+                "is_unchanged": built["is_unchanged"],
+                "warnings": warnings,
+            }
+        )
+        return
     if built["is_unchanged"]:
         console.out.print(f"nothing new since build {built['build_id']}; {file} stays as it is")
     elif only:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from pipeline.cli import console
-from pipeline.cli.options import AsJson, new_run_id
+from pipeline.cli import completion, console
+from pipeline.cli.options import AsJson, OfDay, new_run_id
 from pipeline.errors import ConfigurationError
 from pipeline.settings import Settings, load_settings
 from pipeline.text import visible
@@ -27,10 +27,11 @@ quarantine_app = typer.Typer(
 app.add_typer(quarantine_app, name="quarantine")
 
 RowIds = Annotated[list[str] | None, typer.Argument(help="Ids of rows, as `show` prints them.")]
-OfDataset = Annotated[str | None, typer.Option("--dataset", help="Only rows of this dataset.")]
-OfDay = Annotated[
-    datetime | None,
-    typer.Option("--day", formats=["%Y-%m-%d"], help="Only rows of this UTC day."),
+OfDataset = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset", help="Only rows of this dataset.", autocompletion=completion.datasets
+    ),
 ]
 OfRule = Annotated[str | None, typer.Option("--rule", help="Only rows that this rule kept out.")]
 OfStatus = Annotated[
@@ -44,7 +45,7 @@ def _find(
     settings: Settings,
     row_ids: Sequence[str] | None,
     dataset: str | None,
-    day: datetime | None,
+    day: date | None,
     rule: str | None,
     status: str | None,
 ) -> list[HeldRow]:
@@ -55,7 +56,7 @@ def _find(
     return held_rows(
         settings,
         dataset=dataset,
-        day=None if day is None else day.date(),
+        day=day,
         rule=rule,
         row_ids=row_ids or (),
         status=status,  # type: ignore[arg-type]

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from pipeline.cli import console
-from pipeline.cli.options import AsJson, new_run_id
+from pipeline.cli import completion, console
+from pipeline.cli.options import AsJson, Day, new_run_id
 from pipeline.errors import ConfigurationError
-from pipeline.settings import Settings, load_settings
+from pipeline.settings import load_settings
 
 app = typer.Typer()
+
+ROWS_ON_A_TERMINAL = 500
+EXPLANATION_MIN_WIDTH = 100
+"""A narrower terminal has no room for where a price is from; --json always has it."""
 
 
 @app.command()
 def query(
-    sql: str,
+    sql: Annotated[str, typer.Argument(help="One statement; `-` reads it from standard input.")],
     as_json: AsJson = False,
     as_csv: Annotated[
         bool, typer.Option("--csv", help="Print CSV that a spreadsheet can open safely.")
@@ -36,8 +40,10 @@ def query(
 
     if as_json + as_csv + (parquet is not None) > 1:
         raise ConfigurationError("choose one of --json, --csv and --parquet")
+    if sql == "-":
+        sql = sys.stdin.read()
     if not sql.strip(" \n\t;"):
-        raise ConfigurationError("there is no SQL to run; try 'show all tables'")
+        raise ConfigurationError("there is no SQL to run; `tidemark tables` shows what to ask for")
     with open_read_only(load_settings().published_file) as connection:
         try:
             # By way of Arrow: DuckDB's own rows of timestamps need a package that we do not.
@@ -54,7 +60,11 @@ def query(
         return
     columns = [[console.plain(value) for value in column.to_pylist()] for column in table.columns]
     rows = [list(row) for row in zip(*columns, strict=True)]
-    console.print_rows(f"{len(rows)} rows", table.column_names, rows, as_json)
+    title = f"{len(rows):,} row{'' if len(rows) == 1 else 's'}"
+    if len(rows) > ROWS_ON_A_TERMINAL and console.out.is_terminal and not as_json:
+        title = f"the first {ROWS_ON_A_TERMINAL} of {title}; --csv and --json print them all"
+        rows = rows[:ROWS_ON_A_TERMINAL]
+    console.print_rows(title, table.column_names, rows, as_json)
 
 
 @app.command()
@@ -90,18 +100,23 @@ def report(
 
 @app.command()
 def explain(
-    index_id: str,
-    market_date: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"])],
-    profile: str = "house",
+    index_id: Annotated[
+        str,
+        typer.Argument(help="As large or small_capped.", autocompletion=completion.indices),
+    ],
+    market_date: Day,
+    profile: Annotated[
+        str, typer.Option(help="Set of rules.", autocompletion=completion.profiles)
+    ] = "house",
     top: Annotated[int, typer.Option(min=1, help="Constituents to show.")] = 15,
     as_json: AsJson = False,
 ) -> None:
     """Show why a level is what it is: members, weights, prices, contributions, divisor, events."""
-    from pipeline.database import open_read_only
+    from pipeline.database import reading
     from pipeline.explain import explain_level
 
-    with open_read_only(Settings().published_file) as connection:
-        found = explain_level(connection, profile, index_id, market_date.date())
+    with reading(load_settings().published_file) as connection:
+        found = explain_level(connection, profile, index_id, market_date)
     if as_json:
         console.print_json(found.to_dict())
         return
@@ -124,9 +139,11 @@ def explain(
         + ("none" if event["divisor_before"] is None else f"{event['divisor_before']:,.6f}")
         + f" -> {event['divisor_after']:,.6f}, level {event['level']:,.6f} on both sides"
     )
+    heads = ["coin", "weight", "to the day", "price", "units", "carried days"]
+    is_wide = console.out.width >= EXPLANATION_MIN_WIDTH
     console.print_rows(
         f"\nHeaviest {min(top, len(found.constituents))} of {len(found.constituents)}",
-        ["coin", "weight", "to the day", "price", "units", "sources", "known at", "carried days"],
+        [*heads, "sources", "known at"] if is_wide else heads,
         [
             [
                 row["coin_id"]
@@ -138,9 +155,8 @@ def explain(
                 else f"{row['contribution_1d_fraction']:+.4%}",
                 f"{row['price_usd']:,.6g}",
                 f"{row['units']:,.6g}",
-                row["price_sources"],
-                f"{row['known_at']:%Y-%m-%d %H:%M}",
                 row["stale_days"],
+                *([row["price_sources"], f"{row['known_at']:%Y-%m-%d %H:%M}"] if is_wide else []),
             ]
             for row in found.constituents[:top]
         ],
@@ -169,14 +185,17 @@ def explain(
 
 @app.command()
 def claims(
-    verdict: Annotated[str | None, typer.Option(help="Only claims with this verdict.")] = None,
+    verdict: Annotated[
+        str | None,
+        typer.Option(help="Only claims with this verdict.", autocompletion=completion.verdicts),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what became of every claim that the press made about the market."""
     from pipeline.claims import claims_view, read_claims, summary
-    from pipeline.database import open_read_only
+    from pipeline.database import reading
 
-    with open_read_only(load_settings().published_file) as connection:
+    with reading(load_settings().published_file) as connection:
         rows = read_claims(connection, verdict)
     if as_json:
         console.print_json(rows)
@@ -187,25 +206,30 @@ def claims(
 
 @app.command()
 def signal(
-    signal_id: Annotated[str, typer.Argument(help="Id or slug, as S03 or size_spread.")],
+    signal_id: Annotated[
+        str,
+        typer.Argument(
+            help="Id or slug, as S03 or size_spread.", autocompletion=completion.signals
+        ),
+    ],
     entity: Annotated[str | None, typer.Option(help="Only this series.")] = None,
     top: Annotated[int, typer.Option(min=1, help="Series and tests to show.")] = 12,
     as_json: AsJson = False,
 ) -> None:
     """Show one signal: what it is, its last values and year, and what followed it."""
-    from pipeline.database import open_read_only
+    from pipeline.database import reading
     from pipeline.models import load_project
     from pipeline.signal_page import read_signal
     from pipeline.signal_text import definition_lines, quality_view, values_view
 
     settings = load_settings()
     project = load_project(settings.sql_dir, settings.reference_dir)
-    with open_read_only(settings.published_file) as connection:
+    with reading(settings.published_file) as connection:
         page = read_signal(connection, project, signal_id, entity)
     if as_json:
         console.print_json(page.to_dict())
         return
     for line in definition_lines(page):
-        console.out.print(line, soft_wrap=True)
+        console.out.print(line)
     console.out.print(values_view(page, top, console.out.width))
     console.out.print(quality_view(page, top, console.out.width))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pipeline.cli import console
-from pipeline.cli.options import MarketDate, chosen_day
+from pipeline.cli.options import FirstDay, MarketDate, chosen_day
 from pipeline.settings import load_settings
 
 app = typer.Typer()
@@ -28,16 +28,13 @@ def demo(
     run_demo(folder.resolve(), nights, console.out)
 
 
-FirstDay = Annotated[
-    datetime, typer.Option(formats=["%Y-%m-%d"], help="First day of the simulated market.")
-]
-_FIRST_DAY = datetime(2022, 1, 1, tzinfo=UTC)
+_FIRST_DAY = date(2022, 1, 1)
 
 
 @sandbox_app.command("serve")
 def sandbox_serve(
     host: str = "127.0.0.1",
-    port: int = 8089,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any free port.")] = 8089,
     seed: int = 7,
     first_day: FirstDay = _FIRST_DAY,
     coins: Annotated[int, typer.Option(help="Coins listed on the first day.")] = 300,
@@ -54,7 +51,7 @@ def sandbox_serve(
         )
         console.out.print("stop it with Ctrl-C")
 
-    run_forever(host, port, seed, first_day.date(), coins, on_ready=announce)
+    run_forever(host, port, seed, first_day, coins, on_ready=announce)
 
 
 @sandbox_app.command("export")
@@ -70,7 +67,7 @@ def sandbox_export(
     from pipeline.sandbox.market import SimulatedMarket
 
     last = chosen_day(last_day, load_settings())
-    first = first_day.date()
+    first = first_day
     market = SimulatedMarket(seed, first, last, coins)
     folder.mkdir(parents=True, exist_ok=True)
     for path in export_history(market, folder, first, last):
@@ -86,5 +83,5 @@ def sandbox_fill(
     """Give a home that asks the sandbox the market's history, unless it has published."""
     from pipeline.sandbox.filling import fill_home
 
-    if not fill_home(load_settings(), seed, first_day.date(), coins, console.out.print):
+    if not fill_home(load_settings(), seed, first_day, coins, console.out.print):
         console.out.print("the home has published; it is left as it is")

@@ -3,28 +3,40 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from pipeline.cli import console
-from pipeline.cli.options import AsJson, ToDay, chosen_day, new_run_id
+from pipeline.cli import completion, console
+from pipeline.cli.options import AnyFromDay, AsJson, ToDay, chosen_day, new_run_id
 from pipeline.errors import ConfigurationError, SourceError
 from pipeline.settings import load_settings
 
 app = typer.Typer()
 
+_VENDOR_KEYS = [
+    "vendor",
+    "calls_per_minute",
+    "calls_this_month",
+    "calls_per_month",
+    "left_alone_until",
+    "reason",
+]
+
 
 @app.command()
 def replay(
-    feed: Annotated[str | None, typer.Option(help="Only the sources of this feed.")] = None,
-    dataset: Annotated[str | None, typer.Option(help="Only those of this dataset.")] = None,
-    first: Annotated[
-        datetime | None,
-        typer.Option("--from", formats=["%Y-%m-%d"], help="First UTC day of the rows."),
+    feed: Annotated[
+        str | None,
+        typer.Option(help="Only the sources of this feed.", autocompletion=completion.feeds),
     ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="Only those of this dataset.", autocompletion=completion.datasets),
+    ] = None,
+    first: AnyFromDay = None,
     last: ToDay = None,
     apply: Annotated[bool, typer.Option("--apply", help="Store what differs.")] = False,
     as_json: AsJson = False,
@@ -43,7 +55,7 @@ def replay(
         reports = steps.replay(
             settings,
             {(source.dataset, source.name): source for source in chosen}.values(),
-            date.min if first is None else first.date(),
+            first or date.min,
             chosen_day(last, settings),
             new_run_id(settings, "replay"),
             is_applied=apply,
@@ -68,7 +80,10 @@ def replay(
 
 @app.command()
 def probe(
-    vendor: Annotated[str | None, typer.Option(help="Only this vendor's endpoints.")] = None,
+    vendor: Annotated[
+        str | None,
+        typer.Option(help="Only this vendor's endpoints.", autocompletion=completion.vendors),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask every endpoint once or a few times and show what works from here."""
@@ -99,7 +114,11 @@ def probe(
 @app.command()
 def vendors(
     reopen: Annotated[
-        str | None, typer.Option(help="Ask this vendor again at once, however it refused us.")
+        str | None,
+        typer.Option(
+            help="Ask this vendor again at once, however it refused us.",
+            autocompletion=completion.vendors,
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -130,4 +149,4 @@ def vendors(
             ]
         )
     columns = ["vendor", "calls a minute", "calls this month", "of", "left alone until", "reason"]
-    console.print_rows("Vendors", columns, rows, as_json)
+    console.print_rows("Vendors", columns, rows, as_json, keys=_VENDOR_KEYS)

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import datetime
 
 from pipeline.alerts.compose import published_as_of, read_state
 from pipeline.alerts.deadman import is_night_missing, night_due
 from pipeline.doctor.finding import Finding
+from pipeline.errors import PublishError
+from pipeline.manifest import read_manifest
 from pipeline.settings import Settings
 from pipeline.upkeep.report import read_notes
 
 
 def published_night(settings: Settings) -> Iterator[Finding]:
     """Is the night that is due published? Reads the manifest alone."""
+    try:
+        manifest = read_manifest(settings.published_dir)
+    except PublishError as exc:
+        yield Finding("night", "fail", str(exc), "`tidemark build`")
+        return
     due = night_due(settings)
     as_of = published_as_of(settings)
     refresh = f"tidemark refresh --market-date {due}"
-    if as_of is None:
+    if manifest is None or as_of is None:
         yield Finding("night", "fail", f"nothing is published in {settings.home}", f"`{refresh}`")
         return
-    manifest = json.loads((settings.published_dir / "manifest.json").read_bytes())
     age = ""
     if "published_at" in manifest:
         published_at = datetime.fromisoformat(manifest["published_at"])

@@ -11,6 +11,7 @@ from pipeline import __version__
 from pipeline.database import open_read_only
 from pipeline.errors import PublishError
 from pipeline.files import write_bytes_atomically
+from pipeline.manifest import read_manifest
 from pipeline.models import REPORT_FOLDER, load_project
 
 if TYPE_CHECKING:
@@ -44,15 +45,15 @@ def publish_report(settings: Settings, *, again: bool = False) -> Path | None:
         ConfigurationError: The published file lacks a table that a page reads; the pages are
             those of before.
     """
-    manifest_path = settings.published_dir / "manifest.json"
-    if not manifest_path.exists():
+    manifest = read_manifest(settings.published_dir)
+    if manifest is None:
         raise PublishError(
             f"nothing is published in {settings.home} yet, so there is nothing to report on; run "
             "`tidemark refresh`, or `tidemark import DIR` and `tidemark build`"
         )
     folder = report_dir(settings)
     first_page = folder / "index.html"
-    build_id = json.loads(manifest_path.read_bytes())["build_id"]
+    build_id = manifest["build_id"]
     if not (settings.sql_dir / REPORT_FOLDER).is_dir():
         logger.info("%s has no report folder; no report is written", settings.sql_dir)
         return None
