@@ -15,7 +15,6 @@ from pipeline import cli
 from pipeline.cli import completion
 from pipeline.cli.tables import cell, plain_lines
 
-
 PROGRAM = Path(sys.executable).with_name("tidemark")
 
 
