@@ -2,28 +2,34 @@
 #   docker build --build-arg BASE_IMAGE=python:3.13-slim -t tidemark:local .
 ARG BASE_IMAGE=python:3.12-slim
 
-FROM ${BASE_IMAGE} AS build
+FROM ${BASE_IMAGE} AS packages
 ENV PIP_CACHE_DIR=/var/cache/pip PIP_DISABLE_PIP_VERSION_CHECK=1
-WORKDIR /src
 COPY requirements-image.lock ./
 RUN --mount=type=cache,target=/var/cache/pip \
     python3 -m venv /opt/venv \
     && /opt/venv/bin/pip install --no-compile --no-deps --require-hashes -r requirements-image.lock
-COPY pyproject.toml README.md LICENSE ./
-COPY pipeline pipeline
-COPY sql sql
-COPY dags dags
+
 # What no container needs goes, the packages' own tests first. Byte code stays, as nothing can be
 # written at run time; it names no times, so that the same files give the same layer.
-RUN /opt/venv/bin/pip install --no-compile --no-deps --no-build-isolation --no-index . \
-    && /opt/venv/bin/pip check \
-    && /opt/venv/bin/pip uninstall --quiet --yes hatchling editables \
-    && packages=$(echo /opt/venv/lib/python3.*/site-packages) \
-    && cd "$packages" \
+FROM packages AS trimmed
+RUN /opt/venv/bin/pip uninstall --quiet --yes hatchling editables \
+    && cd /opt/venv/lib/python3.*/site-packages \
     && find numpy pandas pyarrow scipy statsmodels -type d -name tests -prune \
         -exec rm -rf {} + \
     && rm -rf pyarrow/include pyarrow/src pip pip-*.dist-info /opt/venv/bin/pip* \
     && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv/lib
+
+# Our own files are a small layer above the packages': they change more often.
+FROM packages AS own
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE ./
+COPY pipeline pipeline
+COPY sql sql
+COPY dags dags
+RUN /opt/venv/bin/pip install --no-compile --no-deps --no-build-isolation --no-index \
+        --prefix=/opt/own . \
+    && PYTHONPATH=$(echo /opt/own/lib/python3.*/site-packages) /opt/venv/bin/pip check \
+    && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/own/lib
 
 # Superset pins older versions of what we use, so it has an image of its own (target superset).
 FROM ${BASE_IMAGE} AS superset-build
@@ -57,7 +63,8 @@ RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin tidemark \
     && install -d -o tidemark -g tidemark -m 0700 /airflow /backups /logs \
         /broker /secrets/airflow /secrets/database /secrets/broker /secrets/web \
         /secrets/superset
-COPY --from=build /opt/venv /opt/venv
+COPY --from=trimmed /opt/venv /opt/venv
+COPY --from=own /opt/own /opt/venv
 COPY dags /opt/tidemark/dags
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \

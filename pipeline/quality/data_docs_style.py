@@ -46,7 +46,8 @@ _VERDICT = """{% macro verdict(entry) %}
 RUNS_PAGE = (
     _HEAD.replace("{% block title %}{% endblock %}", "Data Docs")
     + """<h1>Data Docs</h1>
-<p>What the gate found in the last {{ runs | length }} runs, newest first.</p>
+<p>What the gate found in the last
+{% if runs | length > 1 %}{{ runs | length }} runs, newest first{% else %}run{% endif %}.</p>
 <table>
 <tr><th>run</th><th>market date</th><th>frames</th><th>refused</th><th>with findings</th></tr>
 {% for address, entries in runs %}

@@ -12,12 +12,19 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from images import list_image_lines
 
 ROOT = Path(__file__).resolve().parents[2]
-PORTS = {"AIRFLOW_PORT": 18080, "SITE_PORT": 18081, "MAIL_PORT": 18025, "SANDBOX_PORT": 18089}
+PORTS = {
+    "AIRFLOW_PORT": 18080,
+    "SITE_PORT": 18081,
+    "MAIL_PORT": 18025,
+    "SANDBOX_PORT": 18089,
+    "SUPERSET_PORT": 18088,
+}
 FIRST_DAY = date(2026, 6, 1)
 # What a vendor key may look like; it must show up nowhere.
 CANARY = "canary-3f9c1d7ae2"
@@ -63,6 +70,12 @@ class Stack:
             )
         return done.stdout
 
+    def start_profiles(self, *profiles: str) -> None:
+        """Start what the profiles add, building what is missing."""
+        path = self.folder / ".env"
+        path.write_text(f"{path.read_text()}COMPOSE_PROFILES={','.join(profiles)}\n")
+        self.compose("up", "--detach", "--wait", "--build", timeout=1800)
+
     def run(self, service: str, *command: str, index: int = 1) -> str:
         """Run a command in a service's container."""
         return self.compose("exec", "-T", f"--index={index}", service, *command)
@@ -106,7 +119,17 @@ class Stack:
         self.token = self.call("POST", "/auth/token", account)["access_token"]
 
     def unpause(self, dag_id: str) -> None:
-        """Let a DAG's runs begin; that also runs the last one that was due."""
+        """Let a DAG's runs begin, once it is read; that also runs the last one that was due."""
+
+        def is_read() -> str:
+            try:
+                return str(self.call("GET", f"/api/v2/dags/{dag_id}")["dag_id"])
+            except HTTPError as exc:
+                if exc.code != 404:
+                    raise
+                return ""
+
+        wait_for(is_read, 120, f"the DAG processor did not read {dag_id}")
         self.call("PATCH", f"/api/v2/dags/{dag_id}?update_mask=is_paused", {"is_paused": False})
 
     def trigger(self, dag_id: str, parameters: dict[str, Any]) -> str:
@@ -238,4 +261,4 @@ def running_stack(
         stack.log_in()
         yield stack
     finally:
-        stack.compose("down", "--volumes", "--timeout=10", is_checked=False)
+        stack.compose("down", "--volumes", "--timeout=0", is_checked=False)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A stand-in for Mailpit: SMTP on 1025, and on 8025 the part of its API that the tests ask."""
 
+import base64
 import email
 import email.policy
 import html
@@ -25,6 +26,17 @@ class Catcher:
         with LOCK:
             MAILS.append(mail)
         return "250 taken"
+
+
+def page_of(mail: email.message.EmailMessage) -> str:
+    """Return a mail's HTML with its pictures in it."""
+    page = body_of(mail, "html")
+    for part in mail.walk():
+        name = (part["Content-ID"] or "").strip("<>")
+        if name:
+            picture = base64.b64encode(part.get_payload(decode=True)).decode()
+            page = page.replace(f"cid:{name}", f"data:{part.get_content_type()};base64,{picture}")
+    return page
 
 
 def body_of(mail: email.message.EmailMessage, kind: str) -> str:
@@ -66,7 +78,7 @@ class Pages(BaseHTTPRequestHandler):
             }
             self.answer("application/json", json.dumps(told))
         elif path.startswith("/view/") and name.isdecimal() and int(name) < len(mails):
-            self.answer("text/html; charset=utf-8", body_of(mails[int(name)], "html"))
+            self.answer("text/html; charset=utf-8", page_of(mails[int(name)]))
         elif path == "/":
             rows = "".join(
                 f'<li><a href="/view/{number}">{html.escape(str(mail["Subject"]))}</a></li>'
