@@ -71,7 +71,14 @@ final as (
         review.weighting_date,
         review.valuation_date,
         paired.change,
-        coalesce(decisions.reason, 'not a candidate at the cut-off') as reason,
+        case
+            when
+                paired.change = 'joins'
+                and decisions.sitting_segment is not null
+                and decisions.reason not like 'moves from %'
+                then 'takes the seat of the coin that it replaces'
+            else coalesce(decisions.reason, 'not a candidate at the cut-off')
+        end as reason,
         paired.segment,
         decisions.sitting_segment,
         coalesce(paired.candidate_rank, decisions.candidate_rank) as candidate_rank,

@@ -107,6 +107,33 @@ def test_what_was_told_takes_effect() -> None:
         }
 
 
+def test_successor_that_takes_its_old_coins_seat_says_so() -> None:
+    day = date(2024, 2, 20)
+    old = [
+        row for row in market(WEIGHTING) if row["coin_id"] == "third" and row["market_date"] < day
+    ]
+    others = [row for row in market(WEIGHTING) if row["coin_id"] not in {"third", "rising"}]
+    days = (WEIGHTING - day).days
+    new = series("fourth", day, [1.0] * days, 5e6)
+    link = {
+        "predecessor_coin_id": "third",
+        "successor_coin_id": "fourth",
+        "units_per_predecessor": 1.0,
+        "effective_date": day,
+        "kind": "migration",
+    }
+    rows = [row for row in [*others, *old, *new] if row["market_date"] < WEIGHTING]
+    with run_market(rows, rulebook_overrides=RULES, links=[link]) as built:
+        coming = {
+            row["coin_id"]: (row["change"], row["reason"])
+            for row in built.rows("indices.pro_forma_constituent", index_id="mid")
+        }
+        assert coming == {
+            "third": ("leaves", "migrated to a successor"),
+            "fourth": ("joins", "takes the seat of the coin that it replaces"),
+        }
+
+
 def test_review_that_cannot_be_held_tells_of_nobody() -> None:
     rules = RULES | {("house", "min_candidate_count"): "6"}
     with run_market(market(WEIGHTING - timedelta(days=1)), rulebook_overrides=rules) as built:

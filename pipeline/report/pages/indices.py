@@ -282,7 +282,7 @@ def _reviews(reader: Reader, index_id: str) -> Block:
     rows = rows[rows["index_id"] == index_id]
 
     def draw(found: pd.DataFrame) -> Block:
-        held = found[found["status"] != "not held"]
+        held = found[found["status"] == "effective"]
         turned = percent(held["turnover_fraction"].median()) if len(held) else "none"
         return Table(
             f"reviews_{index_id}",
