@@ -23,9 +23,13 @@ TESTS = Path(__file__).parent
 @pytest.mark.parametrize(
     ("pattern", "count"),
     [
-        pytest.param("*/raw/market_daily/*", 1, id="before-the-prices-are-stored"),
         pytest.param("*/published/parquet/*", 9, id="between-two-published-twins"),
-        pytest.param("*/published/manifest.json", 1, id="before-the-manifest"),
+        pytest.param(
+            "*/raw/market_daily/*", 1, id="before-the-prices-are-stored", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            "*/published/manifest.json", 1, id="before-the-manifest", marks=pytest.mark.slow
+        ),
         pytest.param(
             "*/landing/market_daily/*-2-*.gz", 1, id="half-a-fetch", marks=pytest.mark.slow
         ),

@@ -17,7 +17,8 @@ from scenarios import commands, good_night, troubled_night
 from pipeline.sandbox.server import Sandbox
 from pipeline.warehouse import Warehouse
 
-KILLS_IN_A_ROW = 10
+ROWS = [(1, 3), pytest.param(2, 10, marks=pytest.mark.slow)]
+"""Seeds, and how often in a row is killed."""
 FEEDS = "market_daily,sentiment_daily"
 
 CopyBase = Callable[[str], Home]
@@ -107,25 +108,30 @@ def kill_in_a_row(
     shutil.rmtree(home.path)
 
 
-@pytest.mark.parametrize("seed", [1])
+@pytest.mark.parametrize(("seed", "kills"), ROWS)
 def test_nights_killed_at_random_leave_all_that_was_there_and_the_next_one_completes(
-    seed: int, forks: Forks, copy_base: CopyBase, clean_night: Clean
+    seed: int, kills: int, forks: Forks, copy_base: CopyBase, clean_night: Clean
 ) -> None:
     def make_home() -> Home:
         return copy_base(f"night-{seed}")
 
-    kill_in_a_row(forks, good_night(), make_home, clean_night, seed, KILLS_IN_A_ROW)
+    kill_in_a_row(forks, good_night(), make_home, clean_night, seed, kills)
 
 
-@pytest.mark.parametrize("seed", [2])
+@pytest.mark.parametrize(("seed", "kills"), ROWS)
 def test_nights_with_a_mail_killed_at_random_lose_none_and_send_it_once(
-    seed: int, forks: Forks, copy_base: CopyBase, clean_night_with_a_mail: Clean, post: Post
+    seed: int,
+    kills: int,
+    forks: Forks,
+    copy_base: CopyBase,
+    clean_night_with_a_mail: Clean,
+    post: Post,
 ) -> None:
     def make_home() -> Home:
         return copy_base(f"night-{seed}")
 
     scenario = troubled_night(post)
-    kill_in_a_row(forks, scenario, make_home, clean_night_with_a_mail, seed, KILLS_IN_A_ROW)
+    kill_in_a_row(forks, scenario, make_home, clean_night_with_a_mail, seed, kills)
 
 
 def test_a_night_killed_after_its_manifest_can_be_rolled_back_to(

@@ -49,17 +49,29 @@ def assert_same_levels(market: Result, base: str, other: str) -> None:
         assert found[other][key] == pytest.approx(level, rel=CLOSE, abs=0), (other, key)
 
 
-@many(60)
-@given(recipe=recipes(), seed=st.integers(0, 1000))
-def test_levels_do_not_depend_on_units_names_forms_or_worthless_coins(
-    recipe: Recipe, seed: int
-) -> None:
+def check_sameness(recipe: Recipe, seed: int) -> None:
+    """Build a market beside what must not move its levels, and compare."""
     market, chance = recipe.make(), random.Random(seed)
     changed = {name: change(market, chance) for name, change in CHANGES.items()}
     with run_together({"base": market, **changed}) as built:
         assert_invariants(built)
         for name in changed:
             assert_same_levels(built, "base", name)
+
+
+@many(15)
+@given(recipe=recipes(), seed=st.integers(0, 1000))
+def test_levels_do_not_depend_on_units_names_forms_or_worthless_coins(
+    recipe: Recipe, seed: int
+) -> None:
+    check_sameness(recipe, seed)
+
+
+@pytest.mark.slow
+@many(60)
+@given(recipe=recipes(), seed=st.integers(0, 1000))
+def test_levels_of_many_markets_do_not_depend_on_them_either(recipe: Recipe, seed: int) -> None:
+    check_sameness(recipe, seed)
 
 
 @many(10)
