@@ -13,11 +13,19 @@ from pipeline.files import name_part, replacing
 from pipeline.folded import FOLD_AFTER_DAYS, FoldedTable
 from pipeline.health import TABLE as HEALTH_TABLE
 from pipeline.settings import Settings
+from pipeline.step_log import TABLE as STEP_TABLE
 
 TABLES = ("check_result", "load_result", "quarantine_release")
 """Tables that a build fills from here; ``audit_result`` is filled by the audit."""
 
-_FOLDED = ("audit_result", "check_example", "check_result", "load_result", HEALTH_TABLE)
+_FOLDED = (
+    "audit_result",
+    "check_example",
+    "check_result",
+    "load_result",
+    HEALTH_TABLE,
+    STEP_TABLE,
+)
 
 _LABEL_CHARACTERS = 120
 

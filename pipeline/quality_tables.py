@@ -8,7 +8,7 @@ from datetime import timedelta
 import duckdb
 import pandas as pd
 
-from pipeline import health, run_log
+from pipeline import health, run_log, step_log
 from pipeline.database import quote_name
 from pipeline.journal import TABLES, Journal
 from pipeline.models import Model
@@ -84,6 +84,12 @@ def _fill_health_of_runs(
         )
 
 
+def _fill_steps(connection: duckdb.DuckDBPyConnection, settings: Settings, run_id: str) -> None:
+    relation = step_log.recorded(settings.journal_dir)
+    if relation is not None:
+        connection.execute(f"insert into quality.{step_log.TABLE} by name from {relation}")
+
+
 def _fill_runs(connection: duckdb.DuckDBPyConnection, settings: Settings, run_id: str) -> None:
     _insert_rows(
         connection,
@@ -138,6 +144,7 @@ _FILLERS: Mapping[str, Callable[[duckdb.DuckDBPyConnection, Settings, str], None
     health.TABLE: _fill_nights,
     "source_health_run": _fill_health_of_runs,
     "run_record": _fill_runs,
+    step_log.TABLE: _fill_steps,
     "quarantine_row": _fill_quarantine,
     "feed": _fill_feeds,
     "exchange_session": _fill_sessions,

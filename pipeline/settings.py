@@ -87,6 +87,9 @@ class Settings(BaseSettings):
         default=True, description="whether a night ends with the pages of published/report/"
     )
     lock_timeout_seconds: float = Field(default=0.0, ge=0)
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="how the command line writes its log: lines, or JSON a line"
+    )
     threads: int | None = Field(
         default=None, ge=1, description="DuckDB threads; all cores by default"
     )

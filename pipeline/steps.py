@@ -19,7 +19,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline import audit_trace, errors, health, run_log
+from pipeline import audit_trace, errors, health, run_log, step_log
 from pipeline import failures as failures_of_runs
 from pipeline.datasets import get_dataset
 from pipeline.errors import (
@@ -32,6 +32,7 @@ from pipeline.errors import (
 )
 from pipeline.health import SourceHealth
 from pipeline.lock import run_lock
+from pipeline.log_context import log_context
 from pipeline.settings import Settings
 from pipeline.sources.registry import FEEDS, Feed, get_feed, get_source, nightly_feeds
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from pipeline.landing import LandedPayload
     from pipeline.replay import ReplayReport
     from pipeline.sources.base import Source
+    from pipeline.step_log import StepNote
 
 logger = logging.getLogger(__name__)
 
@@ -87,13 +89,16 @@ def _step(
     wait_seconds: float | None = None,
     *,
     is_locked: bool = True,
-) -> Iterator[None]:
-    """Remember the error that ends a step, for ``notify``; hold the writer lock if asked to."""
+) -> Iterator[StepNote]:
+    """Time a step and remember the error that ends it; hold the writer lock if asked to."""
     is_backfill = name.startswith("backfill")
     run_log.begin(settings, run_id, "backfill" if is_backfill else "nightly", market_date)
     try:
-        with _lock(settings, run_id, wait_seconds) if is_locked else nullcontext():
-            yield
+        with (
+            step_log.noted(settings, run_id, name, market_date) as note,
+            _lock(settings, run_id, wait_seconds) if is_locked else nullcontext(),
+        ):
+            yield note
     except Exception as exc:
         failures_of_runs.record(settings, run_id, name, market_date, exc)
         raise
@@ -264,7 +269,7 @@ def validate_and_load(
     feed = get_feed(extracted["feed"])
     asked = [SourceHealth.from_dict(each) for each in extracted["health"]]
     refusals: list[TidemarkError] = []
-    with _step(settings, run_id, f"load {feed.name}", night, is_locked=False):
+    with _step(settings, run_id, f"load {feed.name}", night, is_locked=False) as note:
         try:
             while True:
                 if extracted["source"] is None:
@@ -285,9 +290,16 @@ def validate_and_load(
                         # The first refusal says most; those after it are in the log.
                         raise refusals[0] from None
                     continue
+                _count_rows(note, loaded)
                 return {**loaded, "feed": feed.name, "passed_over": _passed_over(asked)}
         finally:
             health.record(settings, run_id, night, feed.name, asked)
+
+
+def _count_rows(note: StepNote, loaded: Mapping[str, Any]) -> None:
+    """Note how many rows were read, and how many of them were stored."""
+    note.rows_out = loaded["added"] + loaded["revised"]
+    note.rows_in = note.rows_out + loaded["unchanged"] + loaded["quarantined"]
 
 
 def _load(
@@ -354,9 +366,10 @@ def catch_up(
 
     if market_date < settings.default_market_date():
         return {}
-    dealt_with = catching_up.catch_up(
-        settings, market_date, run_id, lambda: _lock(settings, run_id, wait_seconds)
-    )
+    with step_log.noted(settings, run_id, "catch up", market_date):
+        dealt_with = catching_up.catch_up(
+            settings, market_date, run_id, lambda: _lock(settings, run_id, wait_seconds)
+        )
     return {missed.market_date.isoformat(): dict(missed.feeds) for missed in dealt_with}
 
 
@@ -498,10 +511,11 @@ def publish(
 
     made = Build.from_dict(dict(built))
     market_date = date.fromisoformat(made.market_date)
-    with _step(settings, made.run_id, "publish", market_date, wait_seconds):
+    with _step(settings, made.run_id, "publish", market_date, wait_seconds) as note:
         warehouse = Warehouse(settings)
         if not built["is_unchanged"]:
             manifest = warehouse.publish(made)
+            note.rows_out = sum(manifest["row_counts"].values())
             run_log.close(settings, made.run_id, "published", build_id=made.build_id)
             return manifest
         known = warehouse.published_manifest()
@@ -570,7 +584,8 @@ def compose_alerts(
     from pipeline.alerts.compose import compose_night
 
     is_published = build_id is not None
-    compose_night(settings, market_date, run_id, is_published=is_published, log_url=log_url)
+    with log_context(run_id, market_date, "compose alerts"):
+        compose_night(settings, market_date, run_id, is_published=is_published, log_url=log_url)
     return is_published
 
 
@@ -679,7 +694,11 @@ def refresh(
         TidemarkError: The night failed; the alert mail is sent first.
         AlertError: The night is published, but the mail about it could not be sent.
     """
-    with run_lock(settings.home, run_id=run_id, wait_seconds=settings.lock_timeout_seconds):
+    wait_seconds = settings.lock_timeout_seconds
+    with (
+        log_context(run_id, market_date),
+        run_lock(settings.home, run_id=run_id, wait_seconds=wait_seconds),
+    ):
         try:
             loaded = []
             for feed in nightly_feeds(settings):
@@ -757,8 +776,8 @@ def backfill(
     """
     from pipeline.backfilling import run_backfill
 
-    with _step(settings, run_id, f"backfill {feed}", last, is_locked=False):
-        return run_backfill(
+    with _step(settings, run_id, f"backfill {feed}", last, is_locked=False) as note:
+        loaded = run_backfill(
             settings,
             get_feed(feed),
             first,
@@ -770,6 +789,8 @@ def backfill(
             on_chunk=on_chunk,
             on_plan=on_plan,
         )
+        _count_rows(note, loaded)
+        return loaded
 
 
 def replay(

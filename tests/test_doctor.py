@@ -14,9 +14,10 @@ from alert_scenes import NIGHT, at, make_alert_settings, make_rule, publish, run
 from cli_runner import Run
 from smtp_server import Inbox, free_port, serving
 
-from pipeline import doctor
+from pipeline import doctor, run_log
 from pipeline.alerts.outbox import Outbox
-from pipeline.doctor import machine, places
+from pipeline.doctor import clock, machine, places
+from pipeline.doctor.permissions import permissions
 from pipeline.lock import run_lock
 from pipeline.settings import Settings
 
@@ -53,7 +54,7 @@ def test_a_home_in_order_is_ok_but_for_the_pretended_time(settings: Settings) ->
         run_night(settings, NIGHT)
         found = look(settings, smtp_host="127.0.0.1", smtp_port=port, **secret(KEYS))
     wrong = {part: found[part] for part in found if found[part][0] != "ok"}
-    assert set(wrong) - {"disk", "filesystem"} == {"settings"}
+    assert set(wrong) - {"clock", "disk", "filesystem"} == {"settings"}
     assert "pretends that it is 2026-03-19" in wrong["settings"][1]
     assert "readers see 2026-03-18" in found["night"][1]
     assert inbox.envelopes == []
@@ -145,8 +146,62 @@ def test_a_package_of_another_version_is_told(
 def test_the_clock_is_held_against_a_vendors(settings: Settings, seconds: int, status: str) -> None:
     date = format_datetime(datetime.now(UTC) - timedelta(seconds=seconds), usegmt=True)
     responses.head("https://api.coingecko.com", headers={"Date": date}, status=403)
-    (found,) = machine.clock(settings)
+    (found,) = clock.online(settings)
     assert found.status == status
+
+
+@pytest.mark.parametrize(("hours", "status"), [(-1, "ok"), (0.05, "ok"), (1, "fail")])
+def test_a_clock_behind_the_last_recorded_run_fails_without_asking_anybody(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, hours: float, status: str
+) -> None:
+    monkeypatch.setattr(clock, "is_synchronized", lambda: None)
+    now = at(settings, NIGHT, MORNING)
+    assert look(settings)["clock"][0] == "ok"
+    later = now.model_copy(update={"now_override": now.now() + timedelta(hours=hours)})
+    run_log.begin(later, "a-run", "nightly", NIGHT)
+    found = look(settings)["clock"]
+    assert found[0] == status
+    assert ("2026-03-19 07:30" in found[1]) == (status == "fail")
+
+
+@pytest.mark.parametrize(("kept", "status"), [(True, "ok"), (False, "warn"), (None, "ok")])
+def test_a_clock_that_nobody_keeps_is_told(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, kept: bool | None, status: str
+) -> None:
+    assert clock.is_synchronized() in {True, False, None}
+    monkeypatch.setattr(clock, "is_synchronized", lambda: kept)
+    assert look(settings)["clock"][0] == status
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "status"),
+    [
+        ("TIDEMARK_COINALYZE_KEY=a-key\n", 0o644, "warn"),
+        ("export TIDEMARK_SMTP_PASSWORD='a'\n", 0o640, "warn"),
+        ("TIDEMARK_COINALYZE_KEY=a-key\n", 0o600, "ok"),
+        ("#TIDEMARK_COINALYZE_KEY=a-key\nTIDEMARK_SMTP_PASSWORD=\n", 0o644, "ok"),
+        ("TIDEMARK_HOME=/srv/tidemark\n", 0o644, "ok"),
+    ],
+)
+def test_a_file_of_keys_that_others_may_read_is_told(
+    settings: Settings, tmp_path: Path, text: str, mode: int, status: str
+) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text(text)
+    env_file.chmod(mode)
+    (found,) = permissions(settings, env_file)
+    assert found.status == status
+    assert "a-key" not in found.detail
+
+
+def test_a_home_in_which_anybody_may_write_is_told(settings: Settings, tmp_path: Path) -> None:
+    (settings.home / "raw").mkdir()
+    (settings.home / "raw").chmod(0o777)
+    (found,) = permissions(settings, tmp_path / "none")
+    assert (found.status, "raw" in found.detail) == ("warn", True)
+    (settings.home / "raw").chmod(0o755)
+    (found,) = permissions(settings, tmp_path / "none")
+    assert found.status == "ok"
 
 
 def test_a_look_that_breaks_is_a_finding_and_the_others_go_on(

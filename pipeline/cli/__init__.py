@@ -27,7 +27,8 @@ from pipeline.cli import (
 )
 from pipeline.cli.nights import INTERRUPTED_STATUS
 from pipeline.errors import ConfigurationError, TidemarkError
-from pipeline.text import OneLineFormatter
+from pipeline.log_context import LogFormat, make_handler
+from pipeline.settings import load_settings
 
 __all__ = ["app", "main"]
 
@@ -97,6 +98,13 @@ def _options(
     ] = False,
 ) -> None:
     del version
-    handler = logging.StreamHandler()
-    handler.setFormatter(OneLineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, handlers=[handler])
+    level = logging.INFO if verbose else logging.ERROR
+    logging.basicConfig(level=level, handlers=[make_handler(_log_format())])
+
+
+def _log_format() -> LogFormat:
+    """Return the chosen format; a wrong setting is told by the command that reads them all."""
+    try:
+        return load_settings().log_format
+    except ConfigurationError:
+        return "text"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from pipeline.doctor import machine, mail, nights, places
+from pipeline.doctor import clock, machine, mail, nights, places
 from pipeline.doctor.finding import Finding
+from pipeline.doctor.permissions import permissions
 from pipeline.settings import Settings
 
 __all__ = ["Finding", "examine", "worst"]
@@ -17,8 +18,10 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("settings", machine.settings_in_order),
     ("keys", machine.keys),
     ("home", places.home),
+    ("permissions", permissions),
     ("disk", places.disk),
     ("filesystem", places.filesystem),
+    ("clock", clock.offline),
     ("lock", places.lock),
     ("night", nights.published_night),
     ("runs", nights.last_run),
@@ -36,7 +39,7 @@ def examine(settings: Settings, *, is_online: bool = False) -> list[Finding]:
         settings: What to look at.
         is_online: Whether a vendor may be asked for the time.
     """
-    checks = (*CHECKS, ("clock", machine.clock)) if is_online else CHECKS
+    checks = (*CHECKS, ("clock online", clock.online)) if is_online else CHECKS
     found: list[Finding] = []
     for part, check in checks:
         try:

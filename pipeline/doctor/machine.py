@@ -1,12 +1,10 @@
-"""The machine and the settings: versions, keys, clock."""
+"""The machine and the settings: versions, keys."""
 
 from __future__ import annotations
 
 import platform
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from importlib.metadata import PackageNotFoundError, requires, version
 
 from packaging.requirements import Requirement
@@ -17,8 +15,6 @@ from pipeline.doctor.finding import Finding
 from pipeline.settings import Settings
 
 SHOWN_PACKAGES = ("apache-airflow", "duckdb", "great-expectations", "pandas")
-CLOCK_WARN_SECONDS = 5.0
-CLOCK_FAIL_SECONDS = 300.0
 
 
 def versions(settings: Settings) -> Iterator[Finding]:
@@ -92,29 +88,3 @@ def keys(settings: Settings) -> Iterator[Finding]:
             )
         else:
             yield Finding(f"key of {vendor.name}", "ok", f"{variable} is not set; it is optional")
-
-
-def clock(settings: Settings) -> Iterator[Finding]:
-    """Does the clock agree with the one of a vendor, by the Date header of an answer?"""
-    import requests
-
-    from pipeline.sources.vendors import get_vendor
-
-    url = get_vendor("coingecko").url(settings)
-    answer = requests.head(
-        url, timeout=settings.http_connect_timeout_seconds, allow_redirects=False
-    )
-    stamp = answer.headers.get("Date")
-    if stamp is None:
-        yield Finding("clock", "warn", f"{url} answers without a date", "try again later")
-        return
-    seconds = (datetime.now(UTC) - parsedate_to_datetime(stamp)).total_seconds()
-    ahead = "ahead of" if seconds > 0 else "behind"
-    detail = f"{abs(seconds):,.0f} seconds {ahead} {url}"
-    step = "let chrony or systemd-timesyncd set the clock"
-    if abs(seconds) > CLOCK_FAIL_SECONDS:
-        yield Finding("clock", "fail", detail, step)
-    elif abs(seconds) > CLOCK_WARN_SECONDS:
-        yield Finding("clock", "warn", detail, step)
-    else:
-        yield Finding("clock", "ok", detail)

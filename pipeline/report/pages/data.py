@@ -24,6 +24,7 @@ def data(reader: Reader) -> Page:
             _freshness(reader),
             _quarantine(reader),
             _runs(reader),
+            _steps(reader),
             _timings(reader),
         ],
         menu="Data",
@@ -203,6 +204,31 @@ def _runs(reader: Reader) -> Block:
             rows,
             reader.origin("run"),
             most_rows=20,
+        ),
+    )
+
+
+def _steps(reader: Reader) -> Block:
+    return shown_or_missing(
+        "run_step",
+        "Steps",
+        reader.rows("run_step"),
+        "No run has noted how long its steps took.",
+        lambda rows: Table(
+            "run_step",
+            f"The longest step was {rows['step'].iloc[0]}: "
+            f"{rows['longest_seconds'].iloc[0]:,.1f} seconds",
+            "Steps of the last 14 days; those of this night from its build on come tomorrow",
+            [
+                Column("step", "Step", "code"),
+                Column("run_count", "Runs", "whole"),
+                Column("attempt_count", "Tries", "whole"),
+                Column("median_seconds", "Seconds, median", "number"),
+                Column("longest_seconds", "Seconds, longest", "number"),
+                Column("rows_out_count", "Rows stored", "whole"),
+            ],
+            rows,
+            reader.origin("run_step"),
         ),
     )
 
