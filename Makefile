@@ -82,6 +82,7 @@ contract: $(STAMP) ## Accept added tables and columns in sql/contract.json (MAJO
 	$(BIN)/python -m pipeline.accepting sql $(if $(MAJOR),--major)
 
 dictionary: contract ## Write the generated parts of docs/ from the models and the registry
+	$(BIN)/python -m pipeline.exposing sql docs/queries
 	$(BIN)/python -m pipeline.dictionary docs/data_dictionary.md
 	$(BIN)/python -m pipeline.sources.feed_table docs/sources.md
 	$(BIN)/python -m pipeline.signal_docs docs/signals

@@ -125,6 +125,8 @@ def _render_model(model: Model, project: Project, origins: Origins) -> str:
             f'### <a id="{_anchor(model.name)}"></a>`{model.name}`\n',
             f"{_one_line(model.doc.description)}\n",
             f"{_grain(model)} {_made_by(model, project)}\n",
+            *_refers_to(model, project),
+            *_read_by(model, project),
             _table(["column", "type", "meaning", "unit", "made from"], rows),
         ]
     )
@@ -134,6 +136,24 @@ def _grain(model: Model) -> str:
     if not model.doc.grain:
         return "Grain: one row."
     return f"Grain: one row per {_listed(f'`{name}`' for name in model.doc.grain)}."
+
+
+def _refers_to(model: Model, project: Project) -> list[str]:
+    keys = [
+        f"{_listed(f'`{name}`' for name in key.columns)} to {_link(key.table, project)}"
+        for key in model.doc.foreign_keys
+    ]
+    return [f"Foreign keys: {'; '.join(keys)}.\n"] if keys else []
+
+
+def _read_by(model: Model, project: Project) -> list[str]:
+    readers: dict[str, list[str]] = {}
+    for exposure in project.exposures:
+        if model.name in exposure.reads:
+            name = exposure.name.removeprefix(f"{exposure.kind}_")
+            readers.setdefault(exposure.kind, []).append(f"`{name}`")
+    told = [f"{kind} {', '.join(sorted(names))}" for kind, names in sorted(readers.items())]
+    return [f"Read by: {'; '.join(told)}.\n"] if told else []
 
 
 def _made_by(model: Model, project: Project) -> str:

@@ -9,7 +9,7 @@ made by a function of ``pipeline.statistics`` (see ``pipeline.computations``). O
 user's folder; a file's name is the key of its row. An audit is a ``select`` in
 ``sql/audits/`` that returns the rows that break its rule; one whose ``.yml`` says
 ``holds_for`` is made from the documented columns (see ``pipeline.finite_audit``,
-``pipeline.contract_audit``, ``pipeline.shrink_audit``).
+``pipeline.contract_audit``, ``pipeline.shrink_audit``, ``pipeline.exposures``).
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ import sqlglot
 import yaml
 from sqlglot import exp
 
-from pipeline import contract_audit, finite_audit, shrink_audit
+from pipeline import contract_audit, exposures, finite_audit, shrink_audit
 from pipeline.computations import STATISTICS_DIR, Computation, compute_rows, read_computation
 from pipeline.contract import Contract, load_contract
 from pipeline.contract_audit import select_broken_contracts
 from pipeline.database import open_scratch, quote, quote_name
 from pipeline.datasets import DATASETS, LINEAGE_COLUMNS
 from pipeline.errors import ConfigurationError
+from pipeline.exposures import Exposure, shipped_exposures
 from pipeline.finite_audit import select_unfit_figures, tables_with_figures
 from pipeline.ledger import LEDGER_TABLES
 from pipeline.text import did_you_mean
@@ -54,6 +55,14 @@ class ColumnDoc:
 
 
 @dataclass(frozen=True)
+class ForeignKey:
+    """Columns whose values, where none is null, are in the columns of these names of a table."""
+
+    columns: tuple[str, ...]
+    table: str
+
+
+@dataclass(frozen=True)
 class TableDoc:
     """What the ``.yml`` beside a model says."""
 
@@ -62,6 +71,7 @@ class TableDoc:
     columns: tuple[ColumnDoc, ...]
     is_published: bool
     may_shrink: str | None = None
+    foreign_keys: tuple[ForeignKey, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,6 +125,7 @@ class Project:
     models: Mapping[str, Model]
     audits: tuple[Audit, ...]
     contract: Contract
+    exposures: tuple[Exposure, ...] = ()
 
     def ordered(self, only: Iterable[str] = ()) -> list[Model]:
         """Return the models parents first, all of them or ``only`` some with their parents.
@@ -196,7 +207,7 @@ def load_project(sql_dir: Path, overlay_dir: Path | None = None) -> Project:
             )
     for model in models.values():
         _check_reads(model, models)
-    return Project(models=models, audits=audits, contract=contract)
+    return Project(models, audits, contract, shipped_exposures(sql_dir))
 
 
 @lru_cache(maxsize=1024)
@@ -322,6 +333,10 @@ _MADE_AUDITS: Mapping[
         lambda models, _: shrink_audit.select_shrunken(models),
         shrink_audit.tables_read,
     ),
+    exposures.HOLDS_FOR: (
+        lambda models, _: exposures.select_missing(contract_audit.published_tables(models)),
+        contract_audit.published_tables,
+    ),
 }
 """The audits that are made from the documentation of the models."""
 
@@ -375,18 +390,29 @@ def _load_doc(path: Path, name: str) -> TableDoc:
         )
         grain = tuple(content["grain"])
         description = str(content["description"]).strip()
+        foreign_keys = tuple(
+            ForeignKey(tuple(key["columns"]), str(key["table"]))
+            for key in content.get("foreign_keys", ())
+        )
     except (KeyError, TypeError, AttributeError) as exc:
         raise ConfigurationError(
             f"{path} needs description, grain and, per column, type, meaning and unit ({exc!r})"
         ) from exc
-    stray = [key for key in grain if key not in {column.name for column in columns}]
-    if stray:
-        raise ConfigurationError(f"{path}: the grain names {', '.join(stray)}, which is no column")
+    known = {column.name for column in columns}
+    for keys, named in (
+        (grain, "the grain"),
+        *((k.columns, "a foreign key") for k in foreign_keys),
+    ):
+        stray = [key for key in keys if key not in known]
+        if stray:
+            raise ConfigurationError(
+                f"{path}: {named} names {', '.join(stray)}, which is no column"
+            )
     may_shrink = content.get("may_shrink")
     if may_shrink is not None and not isinstance(may_shrink, str):
         raise ConfigurationError(f"{path}: may_shrink must be the reason why, in words")
     is_published = bool(content.get("is_published", True))
-    return TableDoc(description, grain, columns, is_published, may_shrink)
+    return TableDoc(description, grain, columns, is_published, may_shrink, foreign_keys)
 
 
 def _reference_select(path: Path, doc: TableDoc) -> str:

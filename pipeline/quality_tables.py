@@ -10,6 +10,7 @@ import pandas as pd
 
 from pipeline import health, run_log, step_log
 from pipeline.database import quote_name
+from pipeline.exposures import fill_exposures, read_exposures, shipped_exposures
 from pipeline.journal import TABLES, Journal
 from pipeline.models import Model
 from pipeline.quality.held import fill_held
@@ -133,6 +134,11 @@ def _fill_sessions(connection: duckdb.DuckDBPyConnection, settings: Settings, ru
         _insert_rows(connection, "quality.exchange_session", pd.DataFrame({"session_date": days}))
 
 
+def _fill_exposures(connection: duckdb.DuckDBPyConnection, settings: Settings, run_id: str) -> None:
+    own = () if settings.exposures_file is None else read_exposures(settings.exposures_file)
+    fill_exposures(connection, (*shipped_exposures(settings.sql_dir), *own))
+
+
 def _insert_rows(connection: duckdb.DuckDBPyConnection, table: str, rows: pd.DataFrame) -> None:
     if not rows.empty:
         connection.register("noted_rows", rows)
@@ -146,6 +152,7 @@ _FILLERS: Mapping[str, Callable[[duckdb.DuckDBPyConnection, Settings, str], None
     "run_record": _fill_runs,
     step_log.TABLE: _fill_steps,
     "quarantine_row": _fill_quarantine,
+    "exposure": _fill_exposures,
     "feed": _fill_feeds,
     "exchange_session": _fill_sessions,
 }

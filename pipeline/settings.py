@@ -43,6 +43,11 @@ class Settings(BaseSettings):
     sql_dir: Path = Field(default_factory=lambda: _shipped("sql"))
     dags_dir: Path = Field(default_factory=lambda: _shipped("dags"))
 
+    exposures_file: Path | None = Field(
+        default=None,
+        description="who else reads the published file, in the form of sql/exposures.yml",
+    )
+
     feeds: str = Field(
         default="", description="feeds that a night fetches, comma separated; empty for all"
     )

@@ -4,7 +4,7 @@
 
     builds/<build_id>/build.duckdb      everything, the working tables too
     builds/<build_id>/tidemark.duckdb   what is published of it, written once the audits ran
-    builds/<build_id>/parquet/          the same tables as Parquet
+    builds/<build_id>/parquet/          the same tables as Parquet, and datapackage.json
     builds/<build_id>/build.json        what the build is; written last
     published/                          a copy of one build; manifest.json written last
 """
@@ -15,7 +15,7 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ import pandas as pd
 from pipeline import __version__, contract_audit, health, run_log, shrink_audit
 from pipeline.contract import VERSION_BEFORE_CONTRACTS
 from pipeline.database import create_warehouse, open_scratch, quote, quote_name
+from pipeline.datapackage import DESCRIPTOR, make_descriptor
 from pipeline.datasets import DATASETS
 from pipeline.errors import AuditError, ConfigurationError, PublishError
 from pipeline.files import replacing, sha256_of, write_bytes_atomically
@@ -305,7 +306,7 @@ class Warehouse:
             fill_from_journal(connection, self._settings, project.models["quality.audit_result"])
             degraded = _degraded_feeds(connection, date.fromisoformat(build.market_date))
             connection.execute("checkpoint tidemark")
-        row_counts = self._export(project, folder, build.run_id)
+        row_counts = self._export(project, folder, build)
         _write_json(
             folder / "build.json",
             {
@@ -341,8 +342,8 @@ class Warehouse:
             ).astype({"example": "string", "examples": "string"}),
         )
 
-    def _export(self, project: Project, folder: Path, run_id: str) -> dict[str, int]:
-        """Write the published tables of a build into a compact file, and as Parquet.
+    def _export(self, project: Project, folder: Path, build: Build) -> dict[str, int]:
+        """Write the published tables of a build into a compact file, and as a Data Package.
 
         Whoever reads the file reads what its run published, so that is what it says of the run.
         Returns how many rows each table has.
@@ -363,7 +364,7 @@ class Warehouse:
                     connection.execute(
                         "update quality.run set status = 'published' "
                         "where run_id = $run_id and status = 'building'",
-                        {"run_id": run_log.base_run_id(run_id)},
+                        {"run_id": run_log.base_run_id(build.run_id)},
                     )
                 if schema not in _UNTWINNED_SCHEMAS:
                     twin = folder / "parquet" / schema / f"{table}.parquet"
@@ -374,6 +375,10 @@ class Warehouse:
                     )
             connection.execute("detach build")
             connection.execute("checkpoint tidemark")
+        _write_json(
+            folder / "parquet" / DESCRIPTOR,
+            make_descriptor(project, build.to_dict(), _describe_twins(folder, row_counts)),
+        )
         return row_counts
 
     def publish(self, build: Build) -> dict[str, Any]:
@@ -412,8 +417,8 @@ class Warehouse:
         for name in record["files"]:
             with replacing(published / name) as temporary:
                 shutil.copyfile(folder / name, temporary)
-        for twin in (published / "parquet").rglob("*.parquet"):
-            if twin not in keep:
+        for twin in (published / "parquet").rglob("*"):
+            if twin.is_file() and twin not in keep:
                 twin.unlink()
         if "publication" not in record:
             numbers = [int(known["publication"]) for known in self.published_builds()]
@@ -576,8 +581,26 @@ def _copy_built(connection: duckdb.DuckDBPyConnection, model: Model) -> int:
     return created[0] if created else 0
 
 
+def _describe_twins(folder: Path, row_counts: Mapping[str, int]) -> dict[str, dict[str, str | int]]:
+    """Return path, size, digest and rows of each Parquet twin by the name of its table."""
+    twins = {
+        f"{path.parent.name}.{path.stem}": path
+        for path in sorted((folder / "parquet").rglob("*.parquet"))
+    }
+    return {
+        table: {
+            "path": f"{path.parent.name}/{path.name}",
+            "bytes": path.stat().st_size,
+            "sha256": sha256_of(path),
+            "row_count": row_counts[table],
+        }
+        for table, path in twins.items()
+    }
+
+
 def _file_table(folder: Path) -> dict[str, dict[str, Any]]:
-    paths = [folder / "tidemark.duckdb", *sorted((folder / "parquet").rglob("*.parquet"))]
+    twins = sorted(path for path in (folder / "parquet").rglob("*") if path.is_file())
+    paths = [folder / "tidemark.duckdb", *twins]
     return {
         path.relative_to(folder).as_posix(): {
             "bytes": path.stat().st_size,

@@ -96,6 +96,16 @@ BREACHES = {
             )
         ),
     ],
+    "readers_find_their_columns": [
+        "insert into quality.exposure values "
+        f"('a wall', 'dashboard', 'research', 'Levels', {column})"
+        for column in (
+            "'indices.index_level_daily', 'a_column_that_was', null",
+            "'indices.index_level_daily', 'level', 'float'",
+            "'indices.a_table_that_was', '*', null",
+            "'indices.basket', 'coin_id', 'varchar'",
+        )
+    ],
     "published_figures_are_finite_numbers": [
         f"update {table} set {column} = '{value}' where rowid = 0"
         for table, column in (
