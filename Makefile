@@ -18,18 +18,21 @@ FITS := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'
 FIND_PYTHON := for python in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
 	if $$python $(FITS); then echo $$python; break; fi; done
 
-.PHONY: help install demo test test-slow test-long test-airflow test-compose test-browser picture audit explore lint types check format contract dictionary queries attribution false-alarms fault-matrix mutations chaos lock hooks clean
+.PHONY: help install try demo test test-slow test-long test-airflow test-compose test-browser docs test-docs notebook picture audit explore lint types check format contract dictionary queries attribution false-alarms fault-matrix mutations chaos lock hooks clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Make .venv from the lock file (uv where present, pip otherwise)
 
+try: $(STAMP) ## Publish a simulated market without Airflow, offline: some two minutes to the first query
+	$(BIN)/tidemark demo --nights 0 $(ARGS)
+
 demo: $(STAMP) ## Run two nights on a simulated market, offline, through Airflow
 	$(BIN)/tidemark demo $(ARGS)
 
 test: $(STAMP) ## Run the tests but the slow ones (ARGS="-k size" for some)
-	$(PYTEST) -m "not slow and not long and not compose and not services and not browser" $(ARGS)
+	$(PYTEST) -m "not slow and not long and not compose and not services and not browser and not docs" $(ARGS)
 
 test-slow: $(STAMP) ## Run the slow tests
 	$(PYTEST) -m slow $(ARGS)
@@ -42,6 +45,19 @@ test-airflow: $(STAMP) ## Run a night through Airflow's services on PostgreSQL, 
 
 test-compose: $(STAMP) ## Run docker-compose.yml through a night and crashes (needs an engine)
 	$(BIN)/pytest -m compose tests/compose $(ARGS)
+
+docs: $(STAMP) ## Build the docs site into build/site, offline; every link and anchor must hold
+	@$(install_docs)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "build/site/index.html opens from disk"
+
+test-docs: $(STAMP) ## Build the docs site and run the notebook, and look at both
+	@$(install_docs)
+	$(BIN)/pytest -m docs $(ARGS)
+
+notebook: $(STAMP) ## Replay the two articles on TIDEMARK_HOME (the demo's by default), into build/
+	@$(install_docs)
+	$(BIN)/python -m docs.notebooks.run $(ARGS)
 
 test-browser: $(STAMP) ## Open the report in Chromium (Debian: apt-get install chromium)
 	@$(install_browser)
@@ -86,6 +102,7 @@ dictionary: contract ## Write the generated parts of docs/ from the models and t
 	$(BIN)/python -m pipeline.dictionary docs/data_dictionary.md
 	$(BIN)/python -m pipeline.sources.feed_table docs/sources.md
 	$(BIN)/python -m pipeline.signal_docs docs/signals
+	$(BIN)/python -m pipeline.cli_docs docs
 	$(BIN)/python -m pipeline.quality.rule_table docs/runbook.md
 
 queries: $(STAMP) ## Rewrite the output of the example queries in docs/bi.md (a minute)
@@ -111,13 +128,16 @@ lock: ## Renew the lock files from pyproject.toml (UPGRADE=1 also raises pins; n
 	@$(call compile,requirements.lock,)
 	@$(call compile,requirements-dev.lock,--extra dev --constraints requirements.lock)
 	@$(call compile,requirements-browser.lock,--extra browser --constraints requirements-dev.lock)
+	@$(call compile,requirements-docs.lock,--extra docs --constraints requirements-dev.lock)
 	@$(call compile,requirements-image.lock,--extra airflow-postgres --extra celery --constraints requirements.lock)
 
-# What drives the browser is 40 MB, which no other test needs.
-install_browser = if [ -n "$(UV)" ]; then \
-		$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements-browser.lock; \
+# What drives the browser is 40 MB, what makes the docs site 30 MB, which no other test needs.
+install_browser = $(call also,requirements-browser.lock)
+install_docs = $(call also,requirements-docs.lock)
+also = if [ -n "$(UV)" ]; then \
+		$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r $(1); \
 	else \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-browser.lock; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1); \
 	fi
 
 hooks: $(STAMP) ## Have git run the checks before each commit

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 SEED = 7
 FIRST_DAY = date(2022, 1, 1)
+SHORT_DAYS = 460
+"""History without nights: a year after the first review, which takes 90 days."""
 
 
 def run_demo(folder: Path, nights: int, console: Console) -> None:
@@ -28,7 +30,7 @@ def run_demo(folder: Path, nights: int, console: Console) -> None:
 
     Args:
         folder: Gets the demo's home and Airflow's own files; emptied first.
-        nights: How many nights to run.
+        nights: How many nights to run; 0 builds from the history alone, without Airflow.
         console: Where to tell what happens.
 
     Raises:
@@ -42,22 +44,30 @@ def run_demo(folder: Path, nights: int, console: Console) -> None:
     folder.mkdir(parents=True)
     last_day = datetime.now(UTC).date() - timedelta(days=1)
     days = [last_day - timedelta(days=back) for back in reversed(range(nights))]
-    with create_server(SEED, first_day=FIRST_DAY) as sandbox:
+    first_day = FIRST_DAY if nights else last_day - timedelta(days=SHORT_DAYS)
+    with create_server(SEED, first_day=first_day) as sandbox:
         console.print(f"A simulated market answers at {sandbox.base_url}")
         history = folder / "history"
         history.mkdir()
-        last = days[0] - timedelta(days=1)
+        last = (days or [last_day + timedelta(days=1)])[0] - timedelta(days=1)
         settings = Settings(home=folder / "home")
-        load_history(settings, sandbox.market, FIRST_DAY, last, history, console.print)
-        _prepare_airflow(folder)
+        load_history(settings, sandbox.market, first_day, last, history, console.print)
+        if nights == 0:
+            with console.status("building, auditing, writing the report"):
+                _build(settings, last_day)
+        else:
+            _prepare_airflow(folder)
         for day in days:
-            _run_night(sandbox, folder, day, console)
+            with console.status(f"the night of {day} runs through Airflow, some minutes"):
+                _run_night(sandbox, folder, day, console)
     _show(folder, console)
     console.print(
         f"\nThe published file is {folder / 'home' / 'published' / 'tidemark.duckdb'}\n"
         f"The report opens from disk:  {folder / 'home' / 'published' / 'report' / 'index.html'}\n"
-        f"Ask it something:  TIDEMARK_HOME={folder / 'home'} .venv/bin/tidemark query "
-        '"from indices.index_level_daily limit 5"\n'
+        f"Ask it something:  export TIDEMARK_HOME={folder / 'home'}\n"
+        "                   .venv/bin/tidemark tables\n"
+        '                   .venv/bin/tidemark query "select market_date, index_id, level from '
+        "indices.index_level_daily where profile = 'house' order by market_date desc limit 9\"\n"
         f"Done in {time.monotonic() - started:.0f} seconds.",
         soft_wrap=True,
     )
@@ -75,6 +85,15 @@ def _environment(folder: Path) -> dict[str, str]:
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "false",
         "TIDEMARK_HOME": str(folder / "home"),
     }
+
+
+def _build(settings: Settings, last_day: date) -> None:
+    """Publish what was imported, as `tidemark build` does."""
+    from pipeline import steps
+
+    built = steps.build(settings, last_day, "demo")
+    steps.publish(settings, steps.audit(settings, built))
+    steps.report(settings, built)
 
 
 def _prepare_airflow(folder: Path) -> None:

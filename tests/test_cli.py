@@ -76,7 +76,7 @@ def test_an_unknown_command_is_a_mistake_of_usage(run: Run) -> None:
         ("refresh", "--market-date", "2024-02-30"),
         ("backfill",),
         ("query",),
-        ("demo", "--nights", "0"),
+        ("demo", "--nights", "-1"),
     ],
 )
 def test_wrong_arguments_are_a_mistake_of_usage(run: Run, arguments: tuple[str, ...]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cli_docs import render_commands, render_settings
 from pipeline.datasets import DATASETS
 from pipeline.dictionary import render_dictionary
 from pipeline.models import Project, load_project
@@ -49,6 +50,32 @@ def test_dictionary_has_every_published_table_and_column(project: Project, dicti
         assert "Grain: one row" in text
         rows = re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", text, re.MULTILINE)
         assert rows == [(column.name, column.type) for column in model.doc.columns], model.name
+
+
+def test_every_column_has_a_meaning_and_a_unit(project: Project, dictionary: str) -> None:
+    for model in project.models.values():
+        assert len(model.doc.description.split()) > 3, model.name
+        for column in model.doc.columns:
+            where = f"{model.name}.{column.name}"
+            assert re.search(r"\w", column.meaning), where
+            assert re.search(r"\w", column.unit), where
+    rows = re.findall(r"^\| `(\w+)` \| `[^`]+` \| (.*?) \| (.*?) \| ", dictionary, re.MULTILINE)
+    assert len(rows) > 900
+    assert [name for name, meaning, unit in rows if not meaning.strip(" -") or not unit] == []
+
+
+@pytest.mark.parametrize("page", ["cli.md", "settings.md"])
+def test_committed_reference_is_what_the_code_generates(page: str) -> None:
+    example = (ROOT / ".env.example").read_text()
+    made = {"cli.md": render_commands(), "settings.md": render_settings(example)}[page]
+    assert (ROOT / "docs" / page).read_text() == made, "run: make dictionary"
+
+
+def test_the_reference_has_every_setting() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text()
+    for name, field in Settings.model_fields.items():
+        variable = field.validation_alias or f"TIDEMARK_{name.upper()}"
+        assert f"| `{variable}` |" in page
 
 
 def test_dictionary_says_from_which_columns_a_figure_is_made(dictionary: str) -> None:

@@ -20,7 +20,9 @@ app.add_typer(sandbox_app, name="sandbox")
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Option(help="Where to put the demo's data.")] = Path("demo"),
-    nights: Annotated[int, typer.Option(min=1, max=30)] = 2,
+    nights: Annotated[
+        int, typer.Option(min=0, max=30, help="0 loads the history only, without Airflow.")
+    ] = 2,
 ) -> None:
     """Run the real DAG for a few nights, offline, on a simulated market."""
     from pipeline.demo import run_demo
