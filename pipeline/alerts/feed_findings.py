@@ -24,7 +24,8 @@ from pipeline.health import FAILED, SERVED, SourceHealth
 from pipeline.settings import Settings
 from pipeline.sources.registry import is_blocking, nightly_feeds
 
-_NAMED_AGAIN = re.compile(r"\Ano source has \S+ of \d{4}-\d\d-\d\d: ")
+# What the head of the mail says already: the feed, and the day.
+_NAMED_AGAIN = re.compile(r"\A(?:no source has \S+ of|(\S+) for) \d{4}-\d\d-\d\d: ")
 SETTINGS_KEY = "step/settings"
 NO_WORD = "it left no word: its tasks were killed, ran out of time, or never began"
 
@@ -110,6 +111,11 @@ def _problem(
     )
 
 
+def _without_head(head: re.Match[str]) -> str:
+    source = head[1]
+    return f"no source has it: {source}: " if source else "no source has it: "
+
+
 def _without_rows(
     market_date: date,
     feed: str,
@@ -146,7 +152,7 @@ def _without_rows(
         feed,
         market_date,
         kind,
-        first_sentence(_NAMED_AGAIN.sub("no source has it: ", failure["error"])),
+        first_sentence(_NAMED_AGAIN.sub(_without_head, failure["error"])),
         error_anchor(failure["kind"]),
         examples=lines[:EXAMPLES_MAX],
     )

@@ -21,6 +21,7 @@ from pipeline.errors import (
     PayloadError,
     PublishError,
     QualityError,
+    SourceError,
 )
 from pipeline.health import SourceHealth
 from pipeline.journal import Journal
@@ -257,3 +258,18 @@ def test_restatements_above_the_tolerance_are_told(settings: Settings) -> None:
     assert "100.00, now 99.80 (-0.20%)" in problem.examples[0]
     within = settings.model_copy(update={"alert_restatement_fraction": 0.01})
     assert found(within).problems == ()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "no source has sentiment_daily of {}: alternative_me: HTTP 403",
+        "alternative_me for {}: HTTP 403",
+    ],
+)
+def test_a_feed_without_rows_is_told_without_what_the_head_of_the_mail_says(
+    settings: Settings, said: str
+) -> None:
+    served(settings)
+    fail(settings, "extract sentiment_daily", SourceError(said.format(NIGHT)))
+    assert only(found(settings)).sentence == "no source has it: alternative_me: HTTP 403"
