@@ -44,6 +44,7 @@ test-airflow: $(STAMP) ## Run a night through Airflow's services on PostgreSQL, 
 	$(BIN)/pytest -m services tests/airflow $(ARGS)
 
 test-compose: $(STAMP) ## Run docker-compose.yml through a night and crashes (needs an engine)
+	@$(install_browser)
 	$(BIN)/pytest -m compose tests/compose $(ARGS)
 
 docs: $(STAMP) ## Build the docs site into build/site, offline; every link and anchor must hold
