@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 from postgres import Postgres, free_port
 
@@ -19,7 +21,7 @@ class Airflow:
     """api-server, scheduler, dag-processor and triggerer on a PostgreSQL."""
 
     def __init__(self, folder: Path, postgres: Postgres, environment: dict[str, str]) -> None:
-        self._folder = folder
+        self.folder = folder
         folder.mkdir()
         self.port = free_port()
         self._environment = environment | {
@@ -60,6 +62,41 @@ class Airflow:
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         return done.stdout
 
+    @property
+    def password_file(self) -> Path:
+        """Where Airflow keeps the password that it has drawn for ``admin``."""
+        return self.folder / "simple_auth_manager_passwords.json.generated"
+
+    def ask(self, path: str, **content: Any) -> Any:
+        """Post to the REST API as ``admin``, who logs in with the password, and return the answer.
+
+        Raises:
+            urllib.error.HTTPError: It was refused.
+        """
+        known = json.loads(self.password_file.read_text())
+        login = {"username": "admin", "password": known["admin"]}
+        token = self._post("/auth/token", login)["access_token"]
+        return self._post(path, content, {"Authorization": f"Bearer {token}"})
+
+    def _post(self, path: str, content: Any, headers: dict[str, str] | None = None) -> Any:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}",
+            data=json.dumps(content).encode(),
+            headers={"Content-Type": "application/json", **(headers or {})},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+
+    def task_log_lines(self, dag_id: str) -> list[tuple[str, dict[str, Any]]]:
+        """Return the lines of the logs of a DAG's tasks, each with the name of its task."""
+        found = []
+        for path in sorted((self.folder / "logs").glob(f"dag_id={dag_id}/**/*.log")):
+            (task,) = (part for part in path.parts if part.startswith("task_id="))
+            lines = path.read_text(errors="replace").splitlines()
+            told = [json.loads(line) for line in lines if line.startswith("{")]
+            found += [(task.removeprefix("task_id="), line) for line in told]
+        return found
+
     def start(self) -> None:
         """Start every service, the API first, as tasks talk to it."""
         self.call("db", "migrate")
@@ -78,7 +115,7 @@ class Airflow:
             self._start(name)
 
     def _start(self, name: str) -> None:
-        with (self._folder / f"{name}.log").open("ab") as log:
+        with (self.folder / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
                 [sys.executable, "-m", "airflow", name],
                 env=self._environment,
@@ -118,4 +155,4 @@ class Airflow:
 
     def log(self, name: str) -> str:
         """Return the end of a service's log."""
-        return (self._folder / f"{name}.log").read_text(errors="replace")[-4000:]
+        return (self.folder / f"{name}.log").read_text(errors="replace")[-4000:]

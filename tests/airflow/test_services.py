@@ -26,6 +26,7 @@ from pipeline.models import load_project
 from pipeline.raw_store import RawStore
 from pipeline.sandbox.filling import load_history
 from pipeline.sandbox.server import create_server
+from pipeline.sources.registry import get_feed
 
 pytestmark = [
     pytest.mark.services,
@@ -36,6 +37,12 @@ HISTORY_DAYS = 75
 PAST_DAYS = 30
 CHUNK_DAYS = 3
 PATIENCE_SECONDS = 2400.0
+KEYS = {
+    "TIDEMARK_COINGECKO_DEMO_KEY": "CG-demo-key-of-this-test-only",
+    "TIDEMARK_COINALYZE_KEY": "coinalyze-key-of-this-test-only",
+}
+# These know no market date: they begin before it is chosen, or send what any run left.
+TASKS_OF_NO_DAY = {"choose_market_date", "choose_feeds", "notify"}
 
 
 def night_that_was_due() -> date:
@@ -102,8 +109,48 @@ class Scene:
         ]
         return len(found) >= count
 
+    def clear(self, run_id: str, task_id: str) -> None:
+        """Clear a task and all after it, as the button of Airflow's pages does."""
+        self.airflow.ask(
+            "/api/v2/dags/market_nightly/clearTaskInstances",
+            dry_run=False,
+            dag_run_id=run_id,
+            task_ids=[task_id],
+            include_downstream=True,
+            only_failed=False,
+            reset_dag_runs=True,
+        )
+
     def has_ended(self, dag_id: str) -> bool:
         return any(state in {"success", "failed"} for _, _, state in self.runs(dag_id))
+
+
+def assert_no_key_is_told(airflow: Airflow, postgres: Postgres, home: Home) -> None:
+    """No log, no rendered field, no XCom, no file of the home holds a vendor's key."""
+    files = [p for root in (airflow.folder, home.path) for p in root.rglob("*") if p.is_file()]
+    assert len(files) > 100
+    stored = postgres.everything()
+    assert "market_daily" in stored
+    for key in KEYS.values():
+        assert key not in stored
+        assert [str(path) for path in files if key.encode() in path.read_bytes()] == []
+    password = json.loads(airflow.password_file.read_text())["admin"]
+    assert len(password) >= 16
+    assert password not in stored
+
+
+def assert_lines_say_their_run(airflow: Airflow, night: date) -> None:
+    """Each line of ours in a task's log says of which run and day it is."""
+    lines = [
+        (task.rpartition(".")[2], line)
+        for task, line in airflow.task_log_lines("market_nightly")
+        if str(line.get("logger")).startswith("pipeline.")
+    ]
+    assert len(lines) > 20
+    for task, line in lines:
+        assert line["run_id"].startswith("scheduled__"), line
+        if task not in TASKS_OF_NO_DAY:
+            assert line["market_date"] == str(night), line
 
 
 def test_a_scheduled_night_survives_kills_beside_a_backfill(
@@ -124,7 +171,10 @@ def test_a_scheduled_night_survives_kills_beside_a_backfill(
         twin = Home(tmp_path / "twin", sandbox)
         shutil.copytree(home.path, twin.path)
         sandbox.faults["alternative_me"] = "status_403"
-        airflow = Airflow(tmp_path / "airflow", postgres, home.environment(night))
+        for source in get_feed("market_daily").sources:
+            sandbox.faults[source.vendor] = "truncated"
+        environment = home.environment(night) | KEYS
+        airflow = Airflow(tmp_path / "airflow", postgres, environment)
         scene = Scene(postgres, airflow)
         past = (before - timedelta(days=PAST_DAYS - 1), before)
         try:
@@ -144,27 +194,41 @@ def test_a_scheduled_night_survives_kills_beside_a_backfill(
             airflow.call("dags", "trigger", "market_backfill", "--conf", json.dumps(conf))
             scene.wait("an extracted feed", lambda: scene.is_in("success", "extract"))
             airflow.kill("scheduler")
+            # No vendor has the market: the night fails, and says so.
+            scene.wait("the end of the night", lambda: scene.has_ended("market_nightly"))
+            ((run_id, kind, state),) = scene.runs("market_nightly")
+            assert (kind, state) == ("scheduled", "failed"), scene.states("market_nightly")
+            ((is_beside,),) = postgres.query(
+                "select min(task.start_date) < min(run.end_date) from task_instance as task, "
+                "dag_run as run where task.dag_id = 'market_backfill' "
+                "and task.task_id = 'backfill' and run.dag_id = 'market_nightly'"
+            )
+            assert is_beside, "the backfill was not beside the night"
+            # Mended, it is cleared in Airflow's pages from the first task that failed.
+            for source in get_feed("market_daily").sources:
+                del sandbox.faults[source.vendor]
+            scene.clear(run_id, "ingest.coingecko.extract")
             scene.wait("the build", lambda: scene.is_in("running", "build"))
             postgres.kill()
             time.sleep(5)
             postgres.start()
-            scene.wait("the end of the night", lambda: scene.has_ended("market_nightly"))
+            scene.wait("the second end", lambda: scene.has_ended("market_nightly"))
             scene.wait("the end of the backfill", lambda: scene.has_ended("market_backfill"))
-            ((_, kind, state),) = scene.runs("market_nightly")
-            assert (kind, state) == ("scheduled", "success"), scene.states("market_nightly")
+            ((_, _, state),) = scene.runs("market_nightly")
+            assert state == "success", scene.states("market_nightly")
             ((_, _, state),) = scene.runs("market_backfill")
             assert state == "success", scene.states("market_backfill")
             assert airflow.starts["scheduler"] >= 2
-            ((overlap,),) = postgres.query(
-                "select min(end_date) - max(start_date) > interval '0' from dag_run"
-            )
-            assert overlap, "the backfill was not beside the night"
+            assert_no_key_is_told(airflow, postgres, home)
+            assert_lines_say_their_run(airflow, night)
         finally:
             airflow.stop()
-        # The night is published, and the failure that was injected has come by mail, once.
+        # The night is published, and each failure that was injected has come by mail, once.
         assert home.last_day() == night
-        (subject,) = mailbox.subjects()
-        assert "sentiment_daily" in subject
+        failed, published = mailbox.subjects()
+        assert failed.startswith("[Tidemark] CRITICAL")
+        assert published.startswith("[Tidemark] RECOVERED market_daily")
+        assert "sentiment_daily" in mailbox.messages()[0].as_string()
         # Nothing is lost and nothing is there twice: a home that nobody disturbed has the same.
         calm = twin.settings(night)
         steps.backfill(calm, "equity_daily", *past, "calm-backfill", chunk_days=CHUNK_DAYS)
