@@ -23,7 +23,21 @@ PATIENCE_MS = 90_000
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def browser() -> Iterator[Any]:
+    """Debian's Chromium; looked for first, as a stack takes minutes."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def stack(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    assert browser
     with running_stack(tmp_path_factory.mktemp("stack"), more=[FEEDS]) as running:
         running.run("scheduler", "tidemark", "refresh")
         running.start_profiles("sandbox", "bi")
@@ -31,26 +45,19 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-def page(stack: Stack) -> Iterator[Any]:
+def page(stack: Stack, browser: Any) -> Any:
     """A page on which admin has logged in, with the password that the first start made."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
     password = stack.compose(
         "run", "--rm", "-T", "--no-deps", "prepare", "cat", "/secrets/superset/password"
     ).strip()
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1500, "height": 1900})
-        page.set_default_timeout(PATIENCE_MS)
-        page.goto(f"{URL}/login/")
-        page.fill("input#username", "admin")
-        page.fill("input#password", password)
-        page.press("input#password", "Enter")
-        page.wait_for_url(lambda url: "/login" not in url)
-        yield page
-        browser.close()
+    page = browser.new_page(viewport={"width": 1500, "height": 1900})
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(f"{URL}/login/")
+    page.fill("input#username", "admin")
+    page.fill("input#password", password)
+    page.press("input#password", "Enter")
+    page.wait_for_url(lambda url: "/login" not in url)
+    return page
 
 
 def ask(page: Any, statement: str) -> list[dict[str, Any]]:
@@ -87,7 +94,10 @@ def test_every_chart_of_the_dashboard_is_drawn_with_data(stack: Stack, page: Any
 
 
 def test_what_is_published_later_is_shown(stack: Stack, page: Any) -> None:
-    about = "select build_id from main.about"
-    assert ask(page, about) == [{"build_id": stack.manifest()["build_id"]}]
+    about = "select run_id from main.about"
+    before = stack.manifest()["run_id"]
+    assert ask(page, about) == [{"run_id": before}]
     stack.run("scheduler", "tidemark", "build")
-    assert ask(page, about) == [{"build_id": stack.manifest()["build_id"]}]
+    after = stack.manifest()["run_id"]
+    assert after != before
+    assert ask(page, about) == [{"run_id": after}]
