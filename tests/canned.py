@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from pipeline import steps
 from pipeline.errors import NotYetAvailableError, UnobtainableError
 from pipeline.settings import Settings
 from pipeline.sources import registry
 from pipeline.sources.base import Source, first_day
 from pipeline.sources.http import HttpClient, HttpResponse
 from pipeline.sources.registry import Feed
+from pipeline.steps import building
 
 DATASET = "sentiment_daily"
 
@@ -117,7 +117,7 @@ def use_feeds(monkeypatch: pytest.MonkeyPatch, *feeds: Feed, keep: Sequence[str]
     monkeypatch.setattr(
         registry, "SOURCES", tuple(source for feed in chosen for source in feed.sources)
     )
-    monkeypatch.setattr(steps, "FEEDS", chosen)
+    monkeypatch.setattr(building, "FEEDS", chosen)
 
 
 def use_first_sources(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
