@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
 
 _OWN_TO_A_RUN = frozenset({"run_id", "build_id", "built_at", "published_at", "input_digest"})
+ROUNDING = 1e-9
+_NUMBERS = frozenset({"DOUBLE", "FLOAT", "BIGINT", "INTEGER"})
 _LEFT_OUT_SCHEMAS = frozenset({"quality", "main"})
 
 _CONSTITUENTS = """
@@ -41,12 +43,18 @@ order by all
 class ColumnChange:
     """How many figures of a column differ where both files have the row, and some of them.
 
-    Each of ``examples`` has the row's key, and ``old`` and ``new``.
+    Each of ``examples`` has the row's key, and ``old`` and ``new``; of numbers those that
+    differ most come first, and ``largest_difference`` is by how much at most, in the unit of
+    the column. It is None for what is no number, and where a null took part in every change.
+    ``rounding_count`` of the changes are by less than a billionth of the figure: sums over
+    windows that begin elsewhere end in other digits.
     """
 
     column: str
     changed_count: int
     examples: tuple[Mapping[str, Any], ...]
+    largest_difference: float | None = None
+    rounding_count: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,10 +85,16 @@ class TableDiff:
 
 @dataclass(frozen=True)
 class FileDiff:
-    """Two published files: tables that only one has, those that differ, and memberships."""
+    """Two published files: tables that only one has, those that differ, and memberships.
+
+    ``old_schema_version`` and ``new_schema_version`` are those of the contract with readers,
+    None for a file from before there was one.
+    """
 
     old: str
     new: str
+    old_schema_version: str | None
+    new_schema_version: str | None
     added_tables: tuple[str, ...]
     removed_tables: tuple[str, ...]
     same_tables: tuple[str, ...]
@@ -123,8 +137,8 @@ def diff_files(
 ) -> FileDiff:
     """Compare two published files.
 
-    What belongs to a run (its id, when it built) is no difference, nor are the tables about
-    the runs themselves.
+    What belongs to a run (its id, when it built) is no difference, nor are the rows of the
+    tables about the runs themselves; their columns are.
 
     Args:
         old: The earlier file.
@@ -142,15 +156,19 @@ def diff_files(
             _diff_table(connection, table, before[table], after[table], grains, limit)
             for table in sorted(before.keys() & after.keys())
         ]
+        old_version = _schema_version(connection, "old", before)
+        new_version = _schema_version(connection, "new", after)
         constituents: list[dict[str, Any]] = []
         if "indices.constituent_daily" in before.keys() & after.keys():
             constituents = _records(connection, _CONSTITUENTS)
     return FileDiff(
         str(old),
         str(new),
+        old_version,
+        new_version,
         tuple(sorted(after.keys() - before.keys())),
         tuple(sorted(before.keys() - after.keys())),
-        tuple(each.table for each in found if each.is_same),
+        tuple(each.table for each in found if each.is_same and _has_figures(each.table)),
         tuple(each for each in found if not each.is_same),
         tuple(constituents),
     )
@@ -164,9 +182,21 @@ def _columns(connection: DuckDBPyConnection, catalog: str) -> dict[str, dict[str
     ).fetchall()
     tables: dict[str, dict[str, str]] = {}
     for schema, table, column, kind in rows:
-        if schema not in _LEFT_OUT_SCHEMAS:
-            tables.setdefault(f"{schema}.{table}", {})[column] = kind
+        tables.setdefault(f"{schema}.{table}", {})[column] = kind
     return tables
+
+
+def _has_figures(table: str) -> bool:
+    return table.split(".")[0] not in _LEFT_OUT_SCHEMAS
+
+
+def _schema_version(
+    connection: DuckDBPyConnection, catalog: str, tables: Mapping[str, Mapping[str, str]]
+) -> str | None:
+    if "schema_version" not in tables.get("main.about", {}):
+        return None
+    found = connection.execute(f"select schema_version from {catalog}.main.about").fetchone()
+    return None if found is None or found[0] is None else str(found[0])
 
 
 def _records(connection: DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:
@@ -187,6 +217,15 @@ def _diff_table(
     grains: Mapping[str, Sequence[str]],
     limit: int,
 ) -> TableDiff:
+    if not _has_figures(table):
+        return TableDiff(
+            table,
+            (),
+            tuple(_schema_changes(before, after)),
+            _count(connection, f"select count(*) from old.{table}"),
+            _count(connection, f"select count(*) from new.{table}"),
+            *(0, 0, (), (), ()),
+        )
     common = [name for name in after if before.get(name) == after[name]]
     key = tuple(grains.get(table, ()))
     if not key or not set(key) <= set(common):
@@ -204,7 +243,7 @@ def _diff_table(
         _count(connection, f"select count(*) from ({only_old})"),
         tuple(_examples(connection, only_new, key, limit)),
         tuple(_examples(connection, only_old, key, limit)),
-        tuple(_changed_columns(connection, table, key, common, limit)) if key else (),
+        tuple(_changed_columns(connection, table, key, common, after, limit)) if key else (),
     )
 
 
@@ -231,7 +270,12 @@ def _examples(
 
 
 def _changed_columns(
-    connection: DuckDBPyConnection, table: str, key: Sequence[str], common: list[str], limit: int
+    connection: DuckDBPyConnection,
+    table: str,
+    key: Sequence[str],
+    common: list[str],
+    types: Mapping[str, str],
+    limit: int,
 ) -> list[ColumnChange]:
     measures = [name for name in common if name not in key and name not in _OWN_TO_A_RUN]
     if not measures:
@@ -252,10 +296,20 @@ def _changed_columns(
     changes = []
     for name, count in zip(measures, counts or (), strict=False):
         if count:
+            column = quote_name(name)
+            is_number = types[name] in _NUMBERS
+            distance = f"abs(n.{column} - o.{column})" if is_number else "cast(null as double)"
             examples = _records(
                 connection,
-                f"select {keys}, o.{quote_name(name)} as old, n.{quote_name(name)} as new "
-                f"from {joined} where {differs[name]} order by {keys} limit {limit}",
+                f"select {keys}, o.{column} as old, n.{column} as new from {joined} "
+                f"where {differs[name]} order by {distance} desc nulls last, {keys} limit {limit}",
             )
-            changes.append(ColumnChange(name, int(count), tuple(examples)))
+            by, rounded = connection.execute(
+                f"select max({distance}), count(*) filter (where {distance} <= "
+                f"{ROUNDING} * greatest(abs(try_cast(n.{column} as double)), "
+                f"abs(try_cast(o.{column} as double)))) "
+                f"from {joined} where {differs[name]}"
+            ).fetchall()[0]
+            largest = None if by is None else float(by)
+            changes.append(ColumnChange(name, int(count), tuple(examples), largest, int(rounded)))
     return changes

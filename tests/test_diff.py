@@ -80,6 +80,7 @@ def test_changed_added_and_removed_rows_are_found_by_their_key(tmp_path: Path) -
     )
     (change,) = table.changes
     assert (change.column, change.changed_count) == ("level", 1)
+    assert change.largest_difference == 1.5
     assert change.examples == (
         {
             "market_date": date(2024, 1, 2),
@@ -118,6 +119,57 @@ def test_the_schema_is_compared(tmp_path: Path) -> None:
         "known_at is gone (TIMESTAMP WITH TIME ZONE)",
         "level was DOUBLE and is FLOAT",
     }
+
+
+def test_the_columns_of_tables_about_the_runs_are_compared_and_their_rows_are_not(
+    tmp_path: Path,
+) -> None:
+    old = make_file(tmp_path / "old.duckdb")
+    changes = (
+        "alter table quality.run add column note varchar",
+        "create table main.about as select '2.0.0' as schema_version",
+        "insert into quality.run values (7, null)",
+    )
+    found = diff_files(old, make_file(tmp_path / "new.duckdb", changes), GRAINS)
+    (table,) = found.tables
+    assert (table.table, table.columns) == ("quality.run", ("note is new (VARCHAR)",))
+    assert (table.added_count, table.changes) == (0, ())
+    assert found.added_tables == ("main.about",)
+    assert (found.old_schema_version, found.new_schema_version) == (None, "2.0.0")
+
+
+def test_the_figures_that_differ_most_are_shown_first(tmp_path: Path) -> None:
+    old = make_file(tmp_path / "old.duckdb")
+    new = make_file(
+        tmp_path / "new.duckdb",
+        ["update indices.index_level_daily set level = level + day(market_date) ** 3"],
+    )
+    ((change,),) = [table.changes for table in diff_files(old, new, GRAINS, limit=1).tables]
+    assert (change.changed_count, change.largest_difference) == (2, 8.0)
+    assert [example["market_date"] for example in change.examples] == [date(2024, 1, 2)]
+
+
+def test_a_change_of_the_last_digits_is_told_from_others(tmp_path: Path) -> None:
+    old = make_file(tmp_path / "old.duckdb")
+    new = make_file(
+        tmp_path / "new.duckdb",
+        [
+            "update indices.index_level_daily set level = "
+            "case when day(market_date) = 1 then level + 1e-12 else level + 1e-6 end"
+        ],
+    )
+    ((change,),) = [table.changes for table in diff_files(old, new, GRAINS).tables]
+    assert (change.changed_count, change.rounding_count) == (2, 1)
+
+
+def test_what_is_no_number_changes_without_a_difference(tmp_path: Path) -> None:
+    old = make_file(tmp_path / "old.duckdb")
+    new = make_file(
+        tmp_path / "new.duckdb",
+        ["update indices.index_level_daily set known_at = '2024-01-03T00:00:00Z'"],
+    )
+    ((change,),) = [table.changes for table in diff_files(old, new, GRAINS).tables]
+    assert (change.column, change.changed_count, change.largest_difference) == ("known_at", 2, None)
 
 
 def test_a_table_without_a_key_is_compared_by_whole_rows(tmp_path: Path) -> None:

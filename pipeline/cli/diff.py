@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -11,6 +11,9 @@ from rich.markup import escape
 from pipeline.cli import completion, console
 from pipeline.cli.options import AsJson
 from pipeline.settings import load_settings
+
+if TYPE_CHECKING:
+    from pipeline.diff import ColumnChange
 
 app = typer.Typer()
 
@@ -38,6 +41,11 @@ def diff(
     if as_json:
         console.print_json(found.to_dict())
         return
+    if found.old_schema_version != found.new_schema_version:
+        console.out.print(
+            f"the contract with readers was {found.old_schema_version or 'not told'} and is "
+            f"{found.new_schema_version or 'not told'}"
+        )
     for table in found.added_tables:
         console.out.print(f"{escape(table)} is new")
     for table in found.removed_tables:
@@ -52,7 +60,7 @@ def diff(
                 each.new_count,
                 each.added_count,
                 each.removed_count,
-                sum(change.changed_count for change in each.changes),
+                sum(change.changed_count - change.rounding_count for change in each.changes),
             ]
             for each in found.tables
         ],
@@ -63,7 +71,8 @@ def diff(
             console.out.print(f"{escape(each.table)}: {escape(sentence)}", soft_wrap=True)
         for change in each.changes:
             console.print_rows(
-                f"\n{escape(each.table)}.{escape(change.column)}: {change.changed_count} changed",
+                f"\n{escape(each.table)}.{escape(change.column)}: {change.changed_count} changed"
+                + _how_far(change),
                 [*each.key, "old", "new"],
                 [_cells(example) for example in change.examples],
                 as_json=False,
@@ -85,3 +94,14 @@ def _cells(row: Mapping[str, Any]) -> list[Any]:
     digits = next(n for n in range(4, 18) if f"{old:.{n}g}" != f"{new:.{n}g}")
     told = {"old": f"{old:.{digits}g}", "new": f"{new:.{digits}g}"}
     return [told.get(name, value) for name, value in row.items()]
+
+
+def _how_far(change: ColumnChange) -> str:
+    if change.largest_difference is None:
+        return ""
+    told = f", by {change.largest_difference:.4g} at most"
+    if change.rounding_count == change.changed_count:
+        return f"{told}: the last digits only"
+    return told + (
+        f", {change.rounding_count} in the last digits only" if change.rounding_count else ""
+    )
