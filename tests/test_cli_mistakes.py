@@ -49,7 +49,7 @@ CALLS: dict[str, tuple[str, ...]] = {
     "upkeep": (),
     "vendors": (),
 }
-APART = {"demo", "sandbox serve", "sandbox export", "sandbox fill"}
+APART = ("demo", "sandbox serve", "sandbox export", "sandbox fill")
 
 
 def leaves(group: object, path: tuple[str, ...] = ()) -> set[str]:

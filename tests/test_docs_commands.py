@@ -34,8 +34,8 @@ ELSEWHERE = {
 }
 NO_TIDEMARK = {
     "make install": "made the interpreter that runs this test",
-    "make try": "tests/dags and tests/test_demo.py run the demo",
-    "make demo": "minutes; tests/dags runs the same DAG, tests/test_demo.py the rest",
+    "make try": "tests/test_demo.py runs it",
+    "make demo": "minutes; tests/dags runs the same DAG, tests/test_demo.py the rest of it",
     "make test": "this is it",
     "cp .env.example .env": "test_project looks at every line of the file",
     "export ": "sets what the tests set in their own way",

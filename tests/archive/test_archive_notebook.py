@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from archive_home import needs_archive
 from nights import Home
-from test_article_notebook import run_cells
+from notebook_runner import run_cells
 
 pytestmark = [*needs_archive, pytest.mark.slow]
 
