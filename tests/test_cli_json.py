@@ -45,7 +45,7 @@ def check(command: str, printed: Any) -> None:
 
 def test_the_schema_is_one_and_has_every_command() -> None:
     Draft202012Validator.check_schema(SCHEMA)
-    without = APART | {"import"}
+    without = {*APART} | {"import"}
     named = {name.replace("_", " ") for name in SCHEMA["$defs"]}
     assert set(CALLS) - without <= named
     for definition in SCHEMA["$defs"].values():

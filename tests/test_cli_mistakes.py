@@ -224,19 +224,20 @@ def test_a_file_of_another_kind_is_named(run: Run, deaf: Home) -> None:
 # Pipes and signals
 
 
-def start(home: Path, *arguments: str) -> subprocess.Popen[bytes]:
+def start(home: Path, *arguments: str, columns: str = "") -> subprocess.Popen[bytes]:
+    environment = Home(home).environment(NIGHTS[0])
     return subprocess.Popen(
         [sys.executable, "-m", "pipeline.cli", *arguments],
-        env={**Home(home).environment(NIGHTS[0]), "PYTHONUNBUFFERED": "1"},
+        env={**environment, "COLUMNS": columns, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
 
 
-@pytest.mark.parametrize("option", ["", "--csv"])
-def test_a_reader_that_goes_early_is_no_error(loaded_home: Path, option: str) -> None:
+@pytest.mark.parametrize(("option", "columns"), [("", ""), ("", "200"), ("--csv", "")])
+def test_a_reader_that_goes_early_is_no_error(loaded_home: Path, option: str, columns: str) -> None:
     sql = "from indices.constituent_daily union all from indices.constituent_daily"
-    with start(loaded_home, "query", sql, *option.split()) as running:
+    with start(loaded_home, "query", sql, *option.split(), columns=columns) as running:
         assert running.stdout is not None
         assert running.stderr is not None
         assert running.stdout.readline()

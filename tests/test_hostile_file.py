@@ -66,7 +66,7 @@ def test_explain_shows_hostile_texts_and_nothing_acts(hostile_home: Home, run: R
     assert any(coin.startswith(tuple(NAMES)) for coin in coins)
 
 
-@pytest.mark.parametrize("columns", ["80", "200"])
+@pytest.mark.parametrize("columns", ["80", pytest.param("200", marks=pytest.mark.slow)])
 def test_claims_and_signals_show_hostile_texts_and_nothing_acts(
     columns: str, hostile_home: Home, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -97,7 +97,7 @@ def test_a_fault_at_the_last_market_stops_the_night_and_leaves_the_published_fil
     assert "last good data stays published" in subject
 
 
-@pytest.mark.parametrize("fault", ["truncated", "unit_slip"])
+@pytest.mark.parametrize("fault", ["truncated", pytest.param("unit_slip", marks=pytest.mark.slow)])
 def test_a_stopped_night_is_published_by_the_rerun_after_the_fault_is_cured(
     fault: str, small_home: Home, faults: FaultBoard, mailbox: Mailbox
 ) -> None:

@@ -25,6 +25,7 @@ PIPED_WIDTH = 10_000
 CLOSED_PIPE_STATUS = 141
 """What a shell says of a command whose reader has gone."""
 MOST_COLOURED_CHARACTERS = 200_000
+MOST_ROWS_LAID_OUT = 1000
 
 
 class PlainConsole(Console):
@@ -127,7 +128,8 @@ def print_rows(
         print_json([dict(zip(keys or columns, row, strict=True)) for row in rows])
         return
     out.print(title, soft_wrap=True)
-    if rows and out.width < PIPED_WIDTH:
+    # Laying out a table takes a millisecond for each row.
+    if rows and out.width < PIPED_WIDTH and len(rows) <= MOST_ROWS_LAID_OUT:
         out.print(rows_view(columns, rows, out.width))
     elif rows:
         for line in plain_lines(columns, rows):

@@ -194,7 +194,10 @@ def test_every_daily_signal_has_values_that_the_cut_offs_below_test(built: Resul
     assert others == {"S17", "S18", "S19", "S20", "S32"}
 
 
-@pytest.mark.parametrize(("days_taken", "is_by_knowledge"), [(1, False), (45, True)])
+@pytest.mark.parametrize(
+    ("days_taken", "is_by_knowledge"),
+    [pytest.param(1, False, marks=pytest.mark.slow), (45, True)],
+)
 def test_deleting_the_future_leaves_every_row_as_it_was(
     built: Result, days_taken: int, is_by_knowledge: bool
 ) -> None:
